@@ -1,0 +1,1 @@
+"""The running service: doors at the edge, one road inside."""

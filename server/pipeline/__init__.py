@@ -1,0 +1,1 @@
+"""The road: decode → speech → models → turns → operators → rules → report. One implementation of each step."""
