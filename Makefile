@@ -33,7 +33,7 @@ format: setup
 	$(BIN)/ruff check --fix .
 
 proto: setup
-	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --grpc_python_out=. --mypy_out=. \
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I . --python_out=. --grpc_python_out=. --mypy_out=. \
 	  server/api/earshot/v1/inspection.proto
 
 bench: setup
