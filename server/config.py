@@ -17,6 +17,10 @@ class Settings(BaseSettings):
 
     # serving
     listen: str = Field("127.0.0.1:8471", description="Address of the gRPC door; `unix:PATH` works too.")
+    tls_certificate: Path | None = Field(None, description="PEM certificate chain of the gRPC door.")
+    tls_key: Path | None = Field(None, description="PEM private key of the gRPC door.")
+    tls_client_ca: Path | None = Field(None, description="PEM of the CA that client certificates must come from.")
+    allow_plaintext: bool = Field(False, description="Serve without TLS beyond this machine.")
     max_message_bytes: int = Field(64 << 20, description="Largest gRPC message in or out.", ge=1 << 16)
     max_concurrent_calls: int = Field(64, description="Inspections in hand at once; more are refused.", ge=1)
     deadline_s: float = Field(600.0, description="Deadline of an inspection whose caller sets none.", gt=0)

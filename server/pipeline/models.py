@@ -38,6 +38,10 @@ class Models(Protocol):
     """
 
     @property
+    def healthy(self) -> bool:
+        """Whether every model gave its known answer lately."""
+
+    @property
     def asr(self) -> ModelInfo:
         """The recogniser; its parameter ``sample_rate_hz`` is the rate that segments must have."""
 

@@ -1,0 +1,180 @@
+"""The command line (`earshot …`) and the only place where the parts are wired together."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from operators.chain import load_registry
+from operators.rules import cases, lint
+from operators.rules.judge import Judge, compile_pack
+from operators.rules.pack import load_pack
+from operators.rules.parse import RulesError
+from server import config, telemetry
+from server.adapters import triton
+from server.doors import doctor, files, grpc_server, inspect, page, terminal
+from server.errors import BadInput, BadRules, EarshotError
+from server.pipeline.session import Road
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+    help="Inspect calls and chats: transcript, tags, emotion, measures, and rule findings that explain themselves.",
+)  # fmt: skip
+rules_app = typer.Typer(no_args_is_help=True, help="Work on rule packs.")
+models_app = typer.Typer(no_args_is_help=True, help="Look at the served models.")
+app.add_typer(rules_app, name="rules")
+app.add_typer(models_app, name="models")
+errors = Console(stderr=True)
+
+
+@contextmanager
+def _road(settings: config.Settings) -> Iterator[Road]:
+    """Models, compiled rules and the road, closed in the right order."""
+    judges = {settings.pack: _compiled(settings.pack)}
+    with triton.connect(settings) as models, Road(settings, models, judges) as road:
+        yield road
+
+
+def _compiled(pack: str) -> Judge:
+    registry = load_registry()
+    try:
+        return compile_pack(load_pack(pack, registry), registry)
+    except RulesError as error:
+        what, _, advice = str(error).partition("\nhelp: ")
+        raise BadRules(what, help=advice or f"run `earshot rules check {pack}`") from None
+
+
+def _meta(pairs: list[str]) -> dict[str, Any]:
+    """``k=v`` pairs; a value that reads as JSON is taken as such, anything else as text."""
+    meta: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise BadInput(f"--meta {pair!r} is not k=v", help="e.g. --meta callee_relation=debtor")
+        try:
+            meta[name] = json.loads(value)
+        except json.JSONDecodeError:
+            meta[name] = value
+    return meta
+
+
+def _progress(quiet: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=errors, disable=quiet or not errors.is_terminal)
+
+
+@app.command("inspect")
+def inspect_command(
+    paths: Annotated[list[Path], typer.Argument(help="Media files, transcripts (*.json, *.jsonl) or folders of them.")],
+    pack: Annotated[str, typer.Option(help="Rule pack: a built-in name or a folder.")] = "",
+    meta: Annotated[list[str] | None, typer.Option(help="Metadata for every call, k=v; may be repeated.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per call on standard output.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write one self-contained page to read, look at and listen to.")] = None,
+    agent_channel: Annotated[int | None, typer.Option(min=0, max=1, help="Channel of the agent: 0 left, 1 right.")] = None,
+    calls_at_once: Annotated[int, typer.Option(min=1, max=64, help="Calls in hand at once.")] = 8,
+    quiet: Annotated[bool, typer.Option(help="No progress bar.")] = False,
+) -> None:
+    """Inspect recordings, transcripts and chats. Exit status 1 when a call could not be inspected."""
+    settings = config.load(**({"pack": pack} if pack else {}))
+    options = inspect.Options(_meta(meta or []), agent_channel, calls_at_once)
+    sources = files.find(paths)
+    if not sources:
+        raise BadInput(f"no calls found in {', '.join(map(str, paths))}", help=f"media ({' '.join(sorted(files.MEDIA_SUFFIXES))}) or transcripts (.json .jsonl)")
+    results, views = [], []
+    with _progress(quiet) as progress:
+        waiting = progress.add_task("starting the models", total=None)
+        with _road(settings) as road:
+            progress.remove_task(waiting)
+            bar = progress.add_task("inspecting", total=len(sources))
+            for _, done in inspect.run(road, sources, options, lambda: progress.advance(bar)):
+                results.append(done.result)
+                if as_json:
+                    print(json.dumps(done.result, ensure_ascii=False), flush=True)
+                if html is not None:
+                    views.append(page.view(done))
+    if not as_json:
+        terminal.show(Console(), results)
+    if html is not None:
+        html.write_text(page.render(views), encoding="utf-8")
+        errors.print(f"page written to {html}", highlight=False)
+    raise typer.Exit(any(result["error"] is not None for result in results))
+
+
+@app.command()
+def serve(
+    listen: Annotated[str, typer.Option(help="Address, e.g. 0.0.0.0:8471 or unix:/run/earshot.sock.")] = "",
+    pack: Annotated[str, typer.Option(help="Rule pack: a built-in name or a folder.")] = "",
+) -> None:
+    """Serve gRPC (earshot.v1.Inspection, health, reflection) until SIGTERM."""
+    telemetry.configure()
+    settings = config.load(**{k: v for k, v in {"listen": listen, "pack": pack}.items() if v})
+    with _road(settings) as road:
+        asyncio.run(grpc_server.serve(road))
+
+
+@app.command("doctor")
+def doctor_command() -> None:
+    """Check this machine and say what is wrong. Exit status 1 when something is."""
+    raise typer.Exit(not doctor.run(Console(), config.load(), _road))
+
+
+@models_app.command("list")
+def models_list() -> None:
+    """Show the served models: version, labels, what they know."""
+    with triton.connect(config.load()) as models:
+        terminal.show_models(Console(), (models.asr, models.emotion, models.tags))
+
+
+@models_app.command("check")
+def models_check() -> None:
+    """Start the models, send each its known-answer request, and prove the interpreter inside Triton."""
+    with triton.connect(config.load()) as models:
+        terminal.show_models(Console(), (models.asr, models.emotion, models.tags))
+        raise typer.Exit(not models.healthy)
+
+
+@rules_app.command("check")
+def rules_check(pack: Annotated[str, typer.Argument(help="A built-in name or a folder.")] = "collections_zh") -> None:
+    """List every problem of a pack, with file, line and column. Exit status 1 when there is one."""
+    problems = lint.check(pack, load_registry())
+    for problem in problems:
+        print(problem)
+    print(f"{len(problems)} problems in {pack}")
+    raise typer.Exit(bool(problems))
+
+
+@rules_app.command("test")
+def rules_test(pack: Annotated[str, typer.Argument(help="A built-in name or a folder.")] = "collections_zh") -> None:
+    """Run the cases beside the rules and show what differs. Exit status 1 when one does."""
+    outcome = cases.run(pack, load_registry())
+    print(outcome)
+    raise typer.Exit(not outcome.ok)
+
+
+def main() -> None:
+    """Entry point: errors of ours are printed as `what` and `help`, never as a traceback."""
+    try:
+        app(standalone_mode=False)
+    except EarshotError as error:
+        errors.print(f"error: {error}", style="red", markup=False, highlight=False)
+        sys.exit(2)
+    except typer.Abort:
+        sys.exit(130)
+    except typer.TyperException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""`earshot inspect`: many files down the road at once, results in the order they were named."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from server.doors.files import Source
+from server.errors import EarshotError, Internal, TooLarge
+from server.pipeline import report
+from server.pipeline.session import Inspection, Road
+from server.telemetry import CALL_FAILED, log
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says about every call."""
+
+    meta: Mapping[str, Any]
+    agent_channel: int | None
+    calls_at_once: int
+
+
+def run(
+    road: Road, sources: Sequence[Source], options: Options, on_done: Callable[[], None]
+) -> Iterator[tuple[Source, Inspection]]:
+    """Inspect all sources, yielding in their order; a fault costs only its own call."""
+
+    def one(source: Source) -> tuple[Source, Inspection]:
+        try:
+            return source, _inspect(road, source, options)
+        finally:
+            on_done()
+
+    with ThreadPoolExecutor(options.calls_at_once, "call") as threads:
+        yield from threads.map(one, sources)
+
+
+def _inspect(road: Road, source: Source, options: Options) -> Inspection:
+    try:
+        if source.fault is not None:
+            raise source.fault
+        if source.transcript is not None:
+            return road.inspect_transcript(source.transcript, call_id=source.call_id, meta=options.meta)
+        size, most = source.path.stat().st_size, road.settings.max_audio_bytes
+        if size > most:
+            raise TooLarge(f"{source.path} has {size} bytes, more than {most}", help="raise EARSHOT_MAX_AUDIO_BYTES or cut it")
+        data = source.path.read_bytes()
+        return road.inspect_audio(data, call_id=source.call_id, meta=options.meta, agent_channel=options.agent_channel)
+    except EarshotError as error:
+        return report.failed(source.call_id, error, road.models, road.judge("").pack)
+    except Exception as error:
+        log.exception("%s: %s", CALL_FAILED, type(error).__name__)
+        fault = Internal(f"the inspection of {source.call_id} failed on our side ({type(error).__name__})", help="please report it")
+        return report.failed(source.call_id, fault, road.models, road.judge("").pack)
