@@ -1,8 +1,8 @@
 """What `earshot inspect` is pointed at: files and folders become calls to inspect."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from server.errors import BadInput, BadTranscript
 MEDIA_SUFFIXES = frozenset(
     ".wav .mp3 .amr .ogg .opus .oga .flac .m4a .aac .mp4 .webm .mkv .mov .3gp".split()  # what a folder is searched for
 )
+META_SUFFIX = ".meta.json"
 TRANSCRIPT_SUFFIXES = frozenset({".json", ".jsonl"})
 
 
@@ -24,6 +25,8 @@ class Source:
     """The parsed object; None for media."""
     fault: BadInput | None = None
     """Set when not even the file could be read; it costs only this call."""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    """From ``NAME.meta.json`` beside a media file ``NAME.wav``."""
 
 
 def find(paths: Sequence[Path]) -> list[Source]:
@@ -34,7 +37,7 @@ def find(paths: Sequence[Path]) -> list[Source]:
     files = [(path, path.name) for path in paths if not path.is_dir()]
     for folder in (path for path in paths if path.is_dir()):
         wanted = MEDIA_SUFFIXES | TRANSCRIPT_SUFFIXES
-        inside = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() in wanted)
+        inside = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() in wanted and not p.name.endswith(META_SUFFIX))
         files += [(path, str(path.relative_to(folder))) for path in inside]
     return [source for path, name in files for source in _open(path, name)]
 
@@ -44,9 +47,22 @@ def _open(path: Path, name: str) -> Iterator[Source]:
     if not path.is_file():
         yield Source(call_id, path, fault=BadInput(f"{path}: no such file", help="check the path"))
     elif path.suffix.lower() not in TRANSCRIPT_SUFFIXES:
-        yield Source(call_id, path)
+        yield _media(path, call_id)
     else:
         yield from _transcripts(path, call_id)
+
+
+def _media(path: Path, call_id: str) -> Source:
+    beside = path.with_name(path.stem + META_SUFFIX)
+    if not beside.is_file():
+        return Source(call_id, path)
+    try:
+        meta = json.loads(beside.read_text(encoding="utf-8-sig"))
+        if not isinstance(meta, dict):
+            raise ValueError("not an object")
+    except (OSError, ValueError, RecursionError) as error:
+        return Source(call_id, path, fault=BadInput(f"{beside}: {error}", help="write metadata as one JSON object"))
+    return Source(call_id, path, meta=meta)
 
 
 def _transcripts(path: Path, call_id: str) -> Iterator[Source]:

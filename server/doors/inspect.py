@@ -46,7 +46,8 @@ def _inspect(road: Road, source: Source, options: Options) -> Inspection:
         if size > most:
             raise TooLarge(f"{source.path} has {size} bytes, more than {most}", help="raise EARSHOT_MAX_AUDIO_BYTES or cut it")
         data = source.path.read_bytes()
-        return road.inspect_audio(data, call_id=source.call_id, meta=options.meta, agent_channel=options.agent_channel)
+        meta = {**source.meta, **options.meta}
+        return road.inspect_audio(data, call_id=source.call_id, meta=meta, agent_channel=options.agent_channel)
     except EarshotError as error:
         return report.failed(source.call_id, error, road.models, road.judge("").pack)
     except Exception as error:

@@ -40,7 +40,7 @@ def failed(call_id: str, error: EarshotError, pack: Pack, models: Models) -> dic
 def _head(call_id: str, pack: Pack, models: Models) -> dict[str, Any]:
     """Every key of the result, in its order; what a failed call can say."""
     return {
-        "call_id": call_id, "score": 0.0, "items": {}, "findings": [], "turns": [], "measures": {},
+        "call_id": call_id, "score": None, "items": {}, "findings": [], "turns": [], "measures": {},
         "versions": {
             "pack": f"{pack.id} {pack.version}",
             "models": {model.name: model.version for model in (models.asr, models.emotion, models.tags)},

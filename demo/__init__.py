@@ -1,0 +1,1 @@
+"""Demonstration calls and the program behind `make demo`."""

@@ -1,0 +1,75 @@
+"""Synthesizes the demonstration calls: ``python -m demo.make_calls`` rewrites demo/calls from demo/scripts.
+
+8 kHz A-law WAV files as a telephone recorder writes them, metadata beside each. Needs the [dev] extra (espeak-ng comes with it); nothing is downloaded.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from training.synth import Synthesizer, alaw_encode, telephone
+
+HERE = Path(__file__).resolve().parent
+RATE_HZ = 8000
+SIDES = ("agent", "customer")
+GAP_S = 0.45
+WAVE_FORMAT_ALAW = 6
+Pcm = NDArray[np.int16]
+
+
+def _place(script: dict[str, Any]) -> Pcm:
+    """[2, n] the spoken turns on their channels, with the script's gaps and overlaps."""
+    pieces: list[tuple[int, int, Pcm]] = []
+    at_s = 0.6
+    with Synthesizer(sample_rate_hz=RATE_HZ) as synthesizer:
+        for number, turn in enumerate(script["turns"]):
+            role = next(side for side in SIDES if side in turn)
+            voice = dict(script["voices"][role])
+            level_db = voice.pop("level_db", -18)
+            clean, _ = synthesizer.say(turn[role], **voice)
+            pcm = _level(telephone(clean, RATE_HZ, seed=number), level_db)
+            at_s += turn.get("gap_s", 0.0) - turn.get("overlap_s", 0.0)
+            pieces.append((SIDES.index(role), round(at_s * RATE_HZ), pcm))
+            at_s += len(pcm) / RATE_HZ + GAP_S
+    out = np.zeros((2, max(start + len(pcm) for _, start, pcm in pieces) + RATE_HZ // 2), np.int16)
+    for side, start, pcm in pieces:
+        out[side, start : start + len(pcm)] += pcm
+    return out
+
+
+def _level(pcm: Pcm, level_db: float) -> Pcm:
+    peak = max(1.0, float(np.abs(pcm.astype(np.float32)).max()))
+    return np.asarray(pcm * (10 ** (level_db / 20) * 32767 / peak) * 2, np.float32).clip(-32767, 32767).astype(np.int16)
+
+
+def _riff(chunk: bytes, body: bytes) -> bytes:
+    return chunk + len(body).to_bytes(4, "little") + body + b"\0" * (len(body) % 2)
+
+
+def write_alaw(path: Path, pcm: Pcm) -> None:
+    """Write [channels, n] int16 as an A-law WAV (the standard library's wave module writes PCM only)."""
+    channels = len(pcm)
+    head = np.array([WAVE_FORMAT_ALAW, channels], "<u2").tobytes()
+    head += np.array([RATE_HZ, RATE_HZ * channels], "<u4").tobytes() + np.array([channels, 8, 0], "<u2").tobytes()
+    body = _riff(b"fmt ", head) + _riff(b"data", alaw_encode(pcm.T.reshape(-1)).tobytes())
+    path.write_bytes(_riff(b"RIFF", b"WAVE" + body))
+
+
+def main() -> None:
+    """Rewrite every audio call."""
+    for path in sorted((HERE / "scripts").glob("*.yaml")):
+        script = yaml.safe_load(path.read_text())
+        pcm = _place(script)
+        if script.get("channels") == 1:
+            pcm = pcm.sum(axis=0, dtype=np.int32).clip(-32767, 32767).astype(np.int16)[None]
+        write_alaw(HERE / "calls" / f"{path.stem}.wav", pcm)
+        (HERE / "calls" / f"{path.stem}.meta.json").write_text(json.dumps(script["meta"], ensure_ascii=False, indent=1) + "\n")
+        print(f"{path.stem}: {pcm.shape[1] / RATE_HZ:.1f} s, {len(pcm)} channels")
+
+
+if __name__ == "__main__":
+    main()
