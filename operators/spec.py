@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from operators.table import CallTable
 
+Kind = type
 Params = Mapping[str, Any]
 """Values of one use, checked and with defaults filled in."""
 
@@ -29,12 +30,16 @@ class OperatorError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Hits:
-    """Everything the uses of one operator found, as columns sorted by (use, call, start_ms, turn, char_start).
+    """Everything the uses of one operator found, as columns.
+
+    A scan may return its rows in any order; the plan (``operators.chain``) sorts them by
+    (use, call, start_ms, turn, char_start, char_end).
 
     ``turn`` is the row in the table or -1 (a fact about the call, e.g. a silence or metadata);
     ``char_start``/``char_end`` count characters (not bytes) within the turn, -1 where no words are meant;
     ``value`` is the operator's measured figure (milliseconds, characters per minute, score …).
-    ``unknown[u, c]`` is True where use ``u`` could not be decided for call ``c``.
+    ``unknown[u, c]`` is True where use ``u`` could not be decided in full for call ``c``; hits that are
+    there all the same are certain, but there may be more. ``reasons[u]`` says why, in one clause.
     """
 
     use: NDArray[np.int32]
@@ -46,6 +51,7 @@ class Hits:
     char_end: NDArray[np.int32]
     value: NDArray[np.float64]
     unknown: NDArray[np.bool_]
+    reasons: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.use)
@@ -53,6 +59,8 @@ class Hits:
 
 Scan = Callable[[CallTable], Hits]
 Compile = Callable[[Sequence[Params]], Scan]
+Check = Callable[[Params], None]
+"""Raises OperatorError when values that are each right do not fit together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +73,20 @@ class Param:
     required: bool = False
     unit: str = ""
     choices: tuple[Any, ...] = ()
+    items: Kind | None = None
+    """Type of the entries, where ``type`` is list."""
+    minimum: float | None = None
+    maximum: float | None = None
+    needs: tuple[str, ...] = ()
+    """Modalities needed only by uses that set this parameter to something other than its default."""
 
 
 @dataclass(frozen=True)
 class Example:
     """An executed example: a call in the notation of ``operators.testing``, and the turns that must be hit.
 
-    ``marks`` has one character a turn: ``x`` hit, ``.`` not; or ``?`` alone for unknown, ``!``/``-`` alone for a
-    fact about the call that holds / does not hold.
+    ``marks`` has one character a turn: ``x`` hit, ``.`` not; or ``?`` alone for unknown, ``!``/``-`` alone
+    for a fact about the call that holds / does not hold.
     """
 
     script: str
@@ -94,6 +108,7 @@ class Operator:
     doc: str
     live: bool = True
     """Whether it can be decided while the call still runs."""
+    check: Check | None = None
 
 
 def operator(
@@ -103,6 +118,7 @@ def operator(
     params: Mapping[str, Param],
     examples: tuple[Example, ...],
     live: bool = True,
+    check: Check | None = None,
 ) -> Callable[[Compile], Operator]:
     """Declare the decorated compile function as operator ``name``; it needs a docstring and an example.
 
@@ -115,7 +131,7 @@ def operator(
             raise OperatorError(f"operator {name!r} has no docstring or no example\nhelp: give it both")
         return Operator(
             name=name, compile=compile_uses, needs=needs, params=params, examples=examples,
-            doc=compile_uses.__doc__, live=live,
+            doc=compile_uses.__doc__, live=live, check=check,
         )  # fmt: skip
 
     return declare

@@ -116,11 +116,14 @@ class CallTable:
         """A call lacks scores when it has turns and not one of them is scored."""
         scored = ~np.isnan(scores).any(axis=1) if scores.shape[1] else np.zeros(self.n_turns, np.bool_)
         per_call = np.bincount(self.turn_call, weights=scored, minlength=self.n_calls)
-        return (per_call == 0) & (np.diff(self.turn_offsets) > 0)
+        unscored: Bool = (per_call == 0) & (np.diff(self.turn_offsets) > 0)
+        return unscored
 
 
 def _fail(column: str, row: int, value: object, rule: str) -> None:
-    raise TableError(f"column {column}, row {row}: {value!r} ({rule})\nhelp: mend the row where the table was built")
+    raise TableError(
+        f"column {column}, row {row}: {value!r} ({rule})\nhelp: mend the row where the table was built"
+    )
 
 
 def _check_offsets(name: str, offsets: Int64, rows: int, values: int) -> None:
@@ -140,6 +143,22 @@ def _check_spans(name: str, start_ms: Int64, end_ms: Int64) -> None:
         _fail(name, row, (int(start_ms[row]), int(end_ms[row])), "needs 0 <= start_ms <= end_ms")
 
 
+def _check_char_counts(table: CallTable) -> None:
+    """A turn has no character times or one pair a character (byte that does not continue one, in UTF-8)."""
+    starts = np.cumsum(np.concatenate([[0], (table.text & 0xC0) != 0x80]))
+    characters = starts[table.text_offsets[1:]] - starts[table.text_offsets[:-1]]
+    timed = np.diff(table.char_offsets)
+    bad = np.flatnonzero((timed != 0) & (timed != characters))
+    if len(bad):
+        row = int(bad[0])
+        _fail(
+            "char_offsets",
+            row,
+            int(timed[row]),
+            f"needs none or one pair for each of {int(characters[row])} characters",
+        )
+
+
 def check(table: CallTable) -> CallTable:
     """Return ``table`` if it keeps every promise of its columns.
 
@@ -156,15 +175,26 @@ def check(table: CallTable) -> CallTable:
     _check_spans("turn_start_ms/turn_end_ms", table.turn_start_ms, table.turn_end_ms)
     _check_spans("char_start_ms/char_end_ms", table.char_start_ms, table.char_end_ms)
     _check_spans("speech_start_ms/speech_end_ms", table.speech_start_ms, table.speech_end_ms)
+    _check_char_counts(table)
     same_call = np.diff(table.turn_call) == 0
     unordered = np.flatnonzero(same_call & (np.diff(table.turn_start_ms) < 0))
     if len(unordered):
         row = int(unordered[0]) + 1
-        _fail("turn_start_ms", row, int(table.turn_start_ms[row]), "turns must be ordered by start within a call")
+        _fail(
+            "turn_start_ms",
+            row,
+            int(table.turn_start_ms[row]),
+            "turns must be ordered by start within a call",
+        )
     bad_role = np.flatnonzero((table.turn_role < 0) | (table.turn_role >= len(ROLES)))
     if len(bad_role):
-        _fail("turn_role", int(bad_role[0]), int(table.turn_role[bad_role[0]]), f"must be 0..{len(ROLES) - 1}")
-    for name, scores, labels in (("emotion", table.emotion, table.emotion_labels), ("tags", table.tags, table.tag_labels)):
+        _fail(
+            "turn_role", int(bad_role[0]), int(table.turn_role[bad_role[0]]), f"must be 0..{len(ROLES) - 1}"
+        )
+    for name, scores, labels in (
+        ("emotion", table.emotion, table.emotion_labels),
+        ("tags", table.tags, table.tag_labels),
+    ):
         if scores.shape != (turns, len(labels)):
             _fail(name, 0, scores.shape, f"must have shape {(turns, len(labels))}")
     for name, column in table.meta.items():
@@ -190,16 +220,21 @@ def concat(tables: Sequence[CallTable]) -> CallTable:
     joined: dict[str, Any] = {"emotion_labels": first.emotion_labels, "tag_labels": first.tag_labels}
     joined["call_ids"] = tuple(call_id for table in tables for call_id in table.call_ids)
     joined["meta"] = {
-        name: tuple(v for t in tables for v in t.meta.get(name, (None,) * t.n_calls)) for name in sorted(names)
+        name: tuple(v for t in tables for v in t.meta.get(name, (None,) * t.n_calls))
+        for name in sorted(names)
     }
     for column in fields(CallTable):
         if column.name in joined:
             continue
         parts = [getattr(table, column.name) for table in tables]
-        joined[column.name] = _join_offsets(parts) if column.name.endswith("offsets") else np.concatenate(parts)
+        joined[column.name] = (
+            _join_offsets(parts) if column.name.endswith("offsets") else np.concatenate(parts)
+        )
     return CallTable(**joined)
 
 
 def _join_offsets(parts: Sequence[Int64]) -> Int64:
     starts = np.cumsum([0, *(part[-1] for part in parts)])
-    return np.concatenate([parts[0][:1], *(part[1:] + start for part, start in zip(parts, starts, strict=False))])
+    return np.concatenate(
+        [parts[0][:1], *(part[1:] + start for part, start in zip(parts, starts, strict=False))]
+    )

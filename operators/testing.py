@@ -1,8 +1,8 @@
 """Small calls written as text, for operator examples, rule cases and tests.
 
-    call("A 0-2 您好 | C 9-10 喂")          turns with times in seconds
-    call("A 您好 | C 喂")                    a chat: no times
-    call("A 0-2 您好 {a_self_identify:0.9} (angry:0.8) | ...")   tag and emotion scores of a turn
+call("A 0-2 您好 | C 9-10 喂")          turns with times in seconds
+call("A 您好 | C 喂")                    a chat: no times
+call("A 0-2 您好 {a_self_identify:0.9} (angry:0.8) | ...")   tag and emotion scores of a turn
 """
 
 import re
@@ -36,10 +36,24 @@ def _turns(script: str) -> list[dict[str, Any]]:
     for piece in filter(None, (p.strip() for p in script.split("|"))):
         match = _TURN.match(piece)
         if match is None:
-            raise ValueError(f"not a turn: {piece!r}\nhelp: write e.g. 'A 0-2.5 您好' or 'C 喂 {{tag:0.9}} (angry:0.8)'")
+            raise ValueError(
+                f"not a turn: {piece!r}\nhelp: write e.g. 'A 0-2.5 您好' or 'C 喂 {{tag:0.9}} (angry:0.8)'"
+            )
         tags, emotion = _scores(match["scores"])
-        times = None if match["start"] is None else (round(float(match["start"]) * 1000), round(float(match["end"]) * 1000))
-        turns.append({"role": "ACO".index(match["role"]), "text": match["text"], "times": times, "tags": tags, "emotion": emotion})
+        times = (
+            None
+            if match["start"] is None
+            else (round(float(match["start"]) * 1000), round(float(match["end"]) * 1000))
+        )
+        turns.append(
+            {
+                "role": "ACO".index(match["role"]),
+                "text": match["text"],
+                "times": times,
+                "tags": tags,
+                "emotion": emotion,
+            }
+        )
     return turns
 
 
@@ -58,17 +72,22 @@ def call(
 ) -> CallTable:  # fmt: skip
     """A table of one call from its script; characters are spread evenly over their turn.
 
+    Speech segments are the turns of each side, all on the first side when the two are not ``separated``.
+
     Raises:
         ValueError: the script cannot be read.
     """
     turns = _turns(script)
     timed = all(turn["times"] is not None for turn in turns)
-    spans = np.array([turn["times"] if timed else (i, i) for i, turn in enumerate(turns)], np.int64).reshape(-1, 2)
+    spans = np.array([turn["times"] if timed else (i, i) for i, turn in enumerate(turns)], np.int64).reshape(
+        -1, 2
+    )
     roles = np.array([turn["role"] for turn in turns], np.int8)
     encoded = [turn["text"].encode() for turn in turns]
     counts = [len(turn["text"]) if timed else 0 for turn in turns]
     char_edges = [np.linspace(s, e, n + 1).astype(np.int64) for (s, e), n in zip(spans, counts, strict=True)]
-    sides = [spans[roles == side] for side in range(SIDES)] if timed and separated else [spans[:0]] * SIDES
+    side_of = roles if separated else np.zeros_like(roles)
+    sides = [spans[side_of == side] if timed else spans[:0] for side in range(SIDES)]
     tags, tag_scores = _score_matrix(turns, "tags")
     emotions, emotion_scores = _score_matrix(turns, "emotion")
     if tag_labels is not None:
