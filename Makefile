@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.earshot-locked
 
-.PHONY: setup demo test check format proto bench lock clean
+.PHONY: setup demo test check format docs proto bench lock clean
 
 setup: $(STAMP)
 
@@ -31,6 +31,10 @@ check: setup
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: setup
+	$(BIN)/python -m operators.reference > docs/operators.md
+	$(BIN)/python -m server.reference
 
 proto: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I . --python_out=. --grpc_python_out=. --mypy_out=. \

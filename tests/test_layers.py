@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("server.adapters", ("server.adapters", "server.pipeline", "server.config", "server.errors", "server.telemetry")),
     ("server.doors", ("server.doors", "server.pipeline", "server.api", "operators", "server.config", "server.errors", "server.telemetry")),
     ("server.jobs", ("server.jobs", "server.pipeline", "operators", "server.config", "server.errors", "server.telemetry")),
+    ("server.reference", ("server.config",)),
     ("server.__main__", ("server", "operators")),
     ("server", ()),
 )
