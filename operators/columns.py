@@ -160,7 +160,7 @@ def call_hits(
 def scored(
     table: CallTable, uses: Sequence[Params], scores: Float32, labels: Sequence[str], model: str
 ) -> Hits:
-    """Turns on which the best of the labels ``any`` scores ``at_least``; a label not in the model is unknown."""
+    """Turns whose best label of ``any`` scores ``at_least``; a label not in the model is unknown."""
     found, reasons = [], {}
     unknown = nothing_unknown(len(uses), table)
     for number, (use, role) in enumerate(zip(uses, role_codes(uses), strict=True)):

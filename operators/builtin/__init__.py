@@ -1,6 +1,7 @@
-"""The operators that come with earshot, by module; third parties add theirs by entry point (operators.chain)."""
+"""The operators that come with earshot, by module; third parties add theirs through entry points."""
 
 MODULES: tuple[str, ...] = (
     "operators.builtin.emotion",
+    "operators.builtin.keyword",
     "operators.builtin.tag",
 )

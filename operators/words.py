@@ -1,0 +1,130 @@
+"""Many words found in one pass over the text column.
+
+The words form a trie kept in one open-addressing hash table; a bitmap of their first two characters is asked
+at every position, so that the trie is walked only where a word may begin. Time is linear in the text times
+the longest word, whatever the text. Overlapping words are all found.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operators.columns import kernel
+from operators.table import Bool, Int32, Int64
+from operators.text import FOLDED
+
+_BITS = 19
+_A, _B = 1540483477, 2246822507
+"""Two odd 32-bit multipliers; products of 21-bit symbols stay below 2**53, so nothing overflows."""
+
+
+@dataclass(frozen=True)
+class Trie:
+    """Compiled words: ``keys``/``children`` are the edges, ``owners`` says who asked for the word at a node."""
+
+    starts: NDArray[np.uint8]
+    singles: NDArray[np.uint8]
+    keys: Int64
+    children: Int32
+    owner_offsets: Int64
+    owners: Int32
+
+
+@kernel
+def _mix(left: int, right: int) -> int:
+    mixed = left * _A + right * _B
+    return mixed ^ (mixed >> 21)
+
+
+@kernel
+def _fill_edges(edges: Int64, keys: Int64, children: Int32) -> None:
+    for row in range(len(edges)):
+        slot = _mix(edges[row, 0], edges[row, 1]) & (len(keys) - 1)
+        while keys[slot] >= 0:
+            slot = (slot + 1) & (len(keys) - 1)
+        keys[slot] = (edges[row, 0] << 21) | edges[row, 1]
+        children[slot] = edges[row, 2]
+
+
+@kernel
+def _fill_starts(pairs: Int64, starts: NDArray[np.uint8]) -> None:
+    for row in range(len(pairs)):
+        bit = _mix(pairs[row, 0], pairs[row, 1]) & (8 * len(starts) - 1)
+        starts[bit >> 3] |= 1 << (bit & 7)
+
+
+def build(words: Iterable[tuple[str, int]], fold: Int32) -> Trie:
+    """The trie of (word, owner) pairs under ``fold``; empty words are left out."""
+    edges: dict[tuple[int, int], int] = {}
+    owners: dict[int, set[int]] = {}
+    pairs, singles = set(), np.zeros(FOLDED, np.uint8)
+    for word, owner in words:
+        folded = [int(fold[ord(c)]) if ord(c) < len(fold) else ord(c) for c in word]
+        node = 0
+        for symbol in folded:
+            node = edges.setdefault((node, symbol), len(edges) + 1)
+        if len(folded) > 1:
+            pairs.add((folded[0], folded[1]))
+        elif folded:
+            singles[folded[0] % FOLDED] = 1
+        if folded:
+            owners.setdefault(node, set()).add(owner)
+    size = 1 << max(4, (2 * len(edges)).bit_length())
+    keys, children = np.full(size, -1, np.int64), np.zeros(size, np.int32)
+    table = np.array([(node, symbol, child) for (node, symbol), child in edges.items()], np.int64)
+    _fill_edges(table.reshape(-1, 3), keys, children)
+    starts = np.zeros(1 << (_BITS - 3), np.uint8)
+    _fill_starts(np.array(sorted(pairs), np.int64).reshape(-1, 2), starts)
+    lists = [sorted(owners.get(node, ())) for node in range(len(edges) + 1)]
+    offsets = np.cumsum([0, *map(len, lists)], dtype=np.int64)
+    flat = np.array([owner for owned in lists for owner in owned], np.int32)
+    return Trie(starts, singles, keys, children, offsets, flat)
+
+
+@kernel
+def _scan(
+    points: Int32, offsets: Int64, wanted: Bool, starts: NDArray[np.uint8], singles: NDArray[np.uint8],
+    keys: Int64, children: Int32, owner_offsets: Int64, owners: Int32, out: Int32,
+) -> int:  # fmt: skip
+    """Write (owner, turn, first character, end) of each hit that ``out`` has room for; return their number."""
+    found = 0
+    start_mask, key_mask = 8 * len(starts) - 1, len(keys) - 1
+    for turn in range(len(offsets) - 1):
+        if not wanted[turn]:
+            continue
+        end = offsets[turn + 1]
+        for first in range(offsets[turn], end):
+            begins = singles[points[first] & 0xFFFF] != 0
+            if first + 1 < end and not begins:
+                bit = _mix(points[first], points[first + 1]) & start_mask
+                begins = (starts[bit >> 3] >> (bit & 7)) & 1 != 0
+            node, at = 0, first
+            while begins and at < end:
+                key = (np.int64(node) << 21) | points[at]
+                slot = _mix(node, points[at]) & key_mask
+                while keys[slot] >= 0 and keys[slot] != key:
+                    slot = (slot + 1) & key_mask
+                if keys[slot] < 0:
+                    break
+                node, at = children[slot], at + 1
+                for owned in range(owner_offsets[node], owner_offsets[node + 1]):
+                    if found < len(out):
+                        out[found, 0] = owners[owned]
+                        out[found, 1] = turn
+                        out[found, 2] = first - offsets[turn]
+                        out[found, 3] = at - offsets[turn]
+                    found += 1
+    return found
+
+
+def find(trie: Trie, points: Int32, offsets: Int64, wanted: Bool) -> Int32:
+    """[n, 4] owner, turn, first character, end of every occurrence in the ``wanted`` turns, in text order."""
+    out = np.empty((len(points) // 8 + 64, 4), np.int32)
+    parts = (trie.starts, trie.singles, trie.keys, trie.children, trie.owner_offsets, trie.owners)
+    found = _scan(points, offsets, wanted, *parts, out)
+    if found > len(out):
+        out = np.empty((found, 4), np.int32)
+        _scan(points, offsets, wanted, *parts, out)
+    return out[:found]
