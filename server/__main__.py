@@ -36,7 +36,7 @@ errors = Console(stderr=True)
 
 
 @contextmanager
-def _road(settings: config.Settings) -> Iterator[Road]:
+def open_road(settings: config.Settings) -> Iterator[Road]:
     """Models, compiled rules and the road, closed in the right order."""
     judges = {settings.pack: _compiled(settings.pack)}
     with triton.connect(settings) as models, Road(settings, models, judges) as road:
@@ -91,7 +91,7 @@ def inspect_command(
     results, views = [], []
     with _progress(quiet) as progress:
         waiting = progress.add_task("starting the models", total=None)
-        with _road(settings) as road:
+        with open_road(settings) as road:
             progress.remove_task(waiting)
             bar = progress.add_task("inspecting", total=len(sources))
             for _, done in inspect.run(road, sources, options, lambda: progress.advance(bar)):
@@ -116,14 +116,14 @@ def serve(
     """Serve gRPC (earshot.v1.Inspection, health, reflection) until SIGTERM."""
     telemetry.configure()
     settings = config.load(**{k: v for k, v in {"listen": listen, "pack": pack}.items() if v})
-    with _road(settings) as road:
+    with open_road(settings) as road:
         asyncio.run(grpc_server.serve(road))
 
 
 @app.command("doctor")
 def doctor_command() -> None:
     """Check this machine and say what is wrong. Exit status 1 when something is."""
-    raise typer.Exit(not doctor.run(Console(), config.load(), _road))
+    raise typer.Exit(not doctor.run(Console(), config.load(), open_road))
 
 
 @models_app.command("list")

@@ -1,6 +1,6 @@
 """One call down the road: open, feed, close. Every door uses this and nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from time import monotonic
@@ -151,9 +151,9 @@ class Session:
         audio = _joined(self._pieces)
         sides, warnings = _sides(audio, self._agent_channel)
         found = {role: speech.detect(pcm, audio.sample_rate_hz) for role, pcm in sides.items()}
+        cuts = _cuts(sides, found, audio.sample_rate_hz)
         clock.stage("speech")
-        heard = _recognise(road.models, sides, found, audio.sample_rate_hz, self._agent_channel, clock.left_s())
-        spoken = turns.build(heard)
+        spoken = turns.build(_recognise(road.models, cuts, self._agent_channel, clock.left_s()))
         clock.stage("asr")
         call = Call(
             call_id=self._call_id, meta=self._meta, turns=spoken, duration_ms=audio.duration_ms, has_times=True,
@@ -181,19 +181,26 @@ def _sides(audio: Audio, agent_channel: int) -> tuple[dict[str, Pcm], tuple[str,
     return {"agent": audio.pcm[agent_channel], "customer": audio.pcm[1 - agent_channel]}, ()
 
 
-def _recognise(
-    models: Models, sides: Mapping[str, Pcm], found: Mapping[str, Speech], rate_hz: int, agent_channel: int, left_s: float
-) -> list[turns.Heard]:
-    places: list[tuple[str, int]] = []
-    cuts: list[Pcm] = []
+def cuts_of(audio: Audio, agent_channel: int) -> list[tuple[str, int, Pcm]]:
+    """What the recogniser is asked for a call: role, start in ms, and samples of every cut."""
+    sides, _ = _sides(audio, agent_channel)
+    found = {role: speech.detect(pcm, audio.sample_rate_hz) for role, pcm in sides.items()}
+    return _cuts(sides, found, audio.sample_rate_hz)
+
+
+def _cuts(sides: Mapping[str, Pcm], found: Mapping[str, Speech], rate_hz: int) -> list[tuple[str, int, Pcm]]:
+    cuts = []
     for role, pcm in sides.items():
         pieces = speech.split(found[role], pcm, rate_hz)
         for start_ms, end_ms in zip(pieces.start_ms.tolist(), pieces.end_ms.tolist(), strict=True):
-            places.append((role, start_ms))
-            cuts.append(pcm[start_ms * rate_hz // 1000 : end_ms * rate_hz // 1000])
+            cuts.append((role, start_ms, pcm[start_ms * rate_hz // 1000 : end_ms * rate_hz // 1000]))
+    return cuts
+
+
+def _recognise(models: Models, cuts: Sequence[tuple[str, int, Pcm]], agent_channel: int, left_s: float) -> list[turns.Heard]:
     channels = {"agent": agent_channel, "customer": 1 - agent_channel, "other": 0}
-    units = models.transcribe(cuts, deadline_s=left_s) if cuts else []
-    return [turns.Heard(role, channels[role], start, u) for (role, start), u in zip(places, units, strict=True)]
+    units = models.transcribe([pcm for _, _, pcm in cuts], deadline_s=left_s) if cuts else []
+    return [turns.Heard(role, channels[role], start, u) for (role, start, _), u in zip(cuts, units, strict=True)]
 
 
 def _conclude(

@@ -1,0 +1,16 @@
+"""Shared by all tests: one real Triton with the shipped models for the whole run."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from server import config
+from server.__main__ import open_road
+from server.pipeline.session import Road
+
+
+@pytest.fixture(scope="session")
+def road() -> Iterator[Road]:
+    """The whole road over the shipped models, through a real Triton."""
+    with open_road(config.load(canary_every_s=5.0)) as opened:
+        yield opened
