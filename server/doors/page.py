@@ -1,7 +1,7 @@
 """The compliance officer's page: results of calls as one self-contained HTML file.
 
-What the page says is put together in page_view.py and page_findings.py, the time line in page_timeline.py, sound
-in page_sound.py; the looks are page.html, page.css and page.js beside this file. The file loads nothing from
+What the page says is put together in page_view.py and page_findings.py, the time line in page_timeline.py,
+sound in page_sound.py; the looks are page.html, page.css and page.js beside this file. The file loads nothing from
 anywhere, and its content policy lets only the page's own script run: transcripts are hostile input.
 """
 
@@ -71,13 +71,14 @@ class _Shown:
     score: str
     state: str
     state_text: str
+    started: str
     duration_ms: int | None
     facts: Sequence[tuple[str, str]]
     meta: Sequence[tuple[str, str]]
     measures: Sequence[tuple[str, str]]
     versions: Sequence[tuple[str, str]]
     warnings: Sequence[str]
-    error: Mapping[str, Any] | None
+    error: Mapping[str, str] | None
     items: Sequence[Checked]
     findings: Sequence[Found]
     turns: Sequence[Said]
@@ -137,19 +138,25 @@ def _shown(number: int, view: CallView, sound: str) -> _Shown:
         score="" if score is None else f"{score:g}",
         state="error" if error else state,
         state_text="检查失败" if error else state_text,
+        started=str(date_and_time(meta.get("call_start_local", ""))),
         duration_ms=duration_ms,
         facts=named_values({k: date_and_time(meta[k]) for k in KEY_FACTS if k in meta}, titles),
         meta=named_values({k: v for k, v in meta.items() if k not in KEY_FACTS}, titles),
         measures=named_values(result.get("measures"), titles),
         versions=named_values(result.get("versions"), titles),
         warnings=warnings,
-        error=error if isinstance(error, Mapping) or not error else {"message": str(error)},
+        error=_error(error) if error else None,
         items=checked,
         findings=found,
         turns=transcript(result, found, titles),
         line=_line(view, found, duration_ms),
         sound=sound,
     )
+
+
+def _error(error: Any) -> Mapping[str, str]:
+    told = error if isinstance(error, Mapping) else {"message": str(error)}
+    return {key: str(told.get(key) or "") for key in ("code", "message", "help")}
 
 
 def _duration_ms(view: CallView) -> int | None:
@@ -224,7 +231,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(clock=clock, length=length)
+    environment.filters.update(clock=clock, lasting=length)
     environment.globals.update(name=name, moment=moment, signs=VERDICT_SIGNS)
     return environment
 

@@ -34,7 +34,8 @@ def outline(pcm: Pcm, sample_rate_hz: int) -> NDArray[np.float32]:
     starts = np.arange(bins) * length // bins
     edges = np.stack([np.minimum.reduceat(pcm, starts, 1), np.maximum.reduceat(pcm, starts, 1)], 1)
     scaled = edges.astype(np.float32)
-    return scaled / max(float(np.abs(scaled).max()), 1.0)
+    loudest = np.float32(max(np.abs(scaled).max(), 1))
+    return np.divide(scaled, loudest, dtype=np.float32)
 
 
 def playable(audio: Audio) -> str:

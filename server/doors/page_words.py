@@ -21,7 +21,8 @@ TITLES: Mapping[str, str] = {
     "emotion": "情绪", "speech_rate": "语速", "interruption": "抢话", "overlap": "抢话", "silence": "静音",
     "response_time": "应答时长", "loudness": "音量", "repetition": "重复", "repeat": "重复", "entity": "实体",
     "meta": "随录信息", "metadata": "随录信息", "duration": "时长", "turn_count": "轮次", "hangup": "挂机方",
-    "call_start_local": "开始时间", "call_end_local": "结束时间", "direction": "呼叫方向", "connected": "是否接通",
+    "call_start_local": "开始时间", "call_end_local": "结束时间", "direction": "呼叫方向",
+    "connected": "是否接通",
     "answered_by": "接听方", "duration_s": "时长", "callee_relation": "接听人身份",
     "offhours_consent": "同意非常规时段联系", "attempts_same_number_today": "当日同号拨打",
     "effective_calls_debtor_today": "当日有效通话", "third_party_contact_permitted": "允许联系第三人",
@@ -33,13 +34,14 @@ TITLES: Mapping[str, str] = {
     "outbound": "呼出", "inbound": "呼入", "human": "真人", "voicemail": "语音信箱", "assistant": "语音助手",
     "debtor": "债务人本人", "guarantor": "担保人", "liable_third_party": "债务相关第三人",
     "unrelated_third_party": "无关第三人", "registered": "登记号码", "private": "私人号码",
-    "in_house": "自营", "outsourced": "外包", "pack": "规则包", "earshot": "earshot", "models": "模型", "asr": "语音识别",
+    "in_house": "自营", "outsourced": "外包", "pack": "规则包", "earshot": "earshot",
+    "models": "模型", "asr": "语音识别",
     "semantic_tags": "语义标签",
 }  # fmt: skip
 """Names of ids the engine and the first field use; ``CallView.titles`` goes before them."""
 
-_UNITS = {"ms": "ms", "s": "秒", "ratio": "", "cpm": "字/分", "chars_per_min": "字/分", "db": "dB", "dbfs": "dBFS",
-          "count": "次", "yuan": "元", "chars": "字", "turns": "轮"}  # fmt: skip
+_UNITS = {"ms": "ms", "s": "秒", "ratio": "", "cpm": "字/分", "chars_per_min": "字/分", "db": "dB",
+          "dbfs": "dBFS", "count": "次", "yuan": "元", "chars": "字", "turns": "轮"}  # fmt: skip
 
 
 def clock(ms: int | None, *, tenths: bool = False) -> str:
