@@ -1,0 +1,193 @@
+"""Judges a pack over a table: verdicts as columns, and for each call the findings, the items and the score."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from operators.chain import Plan
+from operators.rules import tree
+from operators.rules.explain import Evidence, Explainer
+from operators.rules.program import FALSE, TRUE, UNKNOWN, Program, Run
+from operators.spec import Registry
+from operators.table import CallTable, Int8
+
+VERDICTS = ("not_applicable", "pass", "unknown", "hit")
+"""From best to worst; ``Verdicts.verdict`` holds indexes into it."""
+
+NOT_APPLICABLE, PASS, UNDECIDED, HIT = range(4)
+FULL_SCORE = 100.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdicts:
+    """The verdict of every rule for every call."""
+
+    rules: tuple[str, ...]
+    verdict: Int8
+    """[R, C] index into VERDICTS."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A rule that hit a call, or could not be decided for it, and why."""
+
+    rule: str
+    item: str
+    title: str
+    verdict: str
+    severity: str
+    score: float
+    why: str
+    instead: str
+    turns: tuple[int, ...]
+    start_ms: int | None
+    end_ms: int | None
+    evidence: tuple[Evidence, ...]
+    reasons: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        plain = {**self.__dict__, "turns": list(self.turns), "reasons": list(self.reasons)}
+        return {**plain, "evidence": [entry.as_dict() for entry in self.evidence]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemVerdict:
+    """The worst verdict among an item's rules, and how severe it is."""
+
+    verdict: str
+    severity: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """Everything a pack says about one call."""
+
+    call_id: str
+    score: float
+    items: Mapping[str, ItemVerdict]
+    verdicts: Mapping[str, str]
+    findings: tuple[Finding, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "call_id": self.call_id,
+            "score": self.score,
+            "items": {name: dict(item.__dict__) for name, item in self.items.items()},
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+
+class Judge:
+    """A compiled pack; judging does not change it, so one serves any number of threads."""
+
+    def __init__(self, pack: tree.Pack) -> None:
+        self.pack = pack
+        self.rules: tuple[tree.Rule, ...] = tuple(pack.rules.values())
+        self._program = Program()
+        for rule in self.rules:
+            for node in (rule.gate, rule.when, rule.unless):
+                if node is not None:
+                    self._program.add(node)
+        self._plan = Plan(self._program.uses())
+
+    def labels_needed(self) -> dict[str, tuple[str, ...]]:
+        """Operator → every label that the pack's uses of it name in a list ``any`` (tags, emotions)."""
+        labels: dict[str, set[str]] = {}
+        for use in self._plan.uses:
+            if use.operator.name in ("tag", "emotion"):
+                labels.setdefault(use.operator.name, set()).update(use.params.get("any") or ())
+        return {name: tuple(sorted(found)) for name, found in labels.items()}
+
+    def verdicts(self, table: CallTable) -> Verdicts:
+        """The verdict of every rule for every call of ``table``, without evidence."""
+        return self._verdicts(Run(self._program, self._plan, table))
+
+    def judge(self, table: CallTable) -> list[Judgement]:
+        """One judgement for each call of ``table``, in order; independent of which calls share the table."""
+        run = Run(self._program, self._plan, table)
+        verdict = self._verdicts(run).verdict
+        explainer = Explainer(run)
+        return [self._judgement(explainer, verdict[:, call], call) for call in range(table.n_calls)]
+
+    def _verdicts(self, run: Run) -> Verdicts:
+        rows = [_verdict(rule, run) for rule in self.rules]
+        shape = (len(rows), run.table.n_calls)
+        matrix = np.array(rows, np.int8).reshape(shape)
+        return Verdicts(rules=tuple(rule.id for rule in self.rules), verdict=matrix)
+
+    def _judgement(self, explainer: Explainer, verdict: Int8, call: int) -> Judgement:
+        noted = [(rule, int(v)) for rule, v in zip(self.rules, verdict, strict=True) if v >= UNDECIDED]
+        noted.sort(key=lambda pair: (-pair[1], tree.SEVERITIES.index(pair[0].severity), pair[0].id))
+        hit = [rule for rule, v in noted if v == HIT]
+        return Judgement(
+            call_id=explainer.run.table.call_ids[call],
+            score=score(hit),
+            items=self._items(verdict),
+            verdicts={rule.id: VERDICTS[v] for rule, v in zip(self.rules, verdict, strict=True)},
+            findings=tuple(_finding(explainer, rule, call, VERDICTS[v]) for rule, v in noted),
+        )
+
+    def _items(self, verdict: Int8) -> dict[str, ItemVerdict]:
+        worst: dict[str, ItemVerdict] = {}
+        for item in self.pack.items.values():
+            of_item = [(int(v), r) for v, r in zip(verdict, self.rules, strict=True) if r.item == item.id]
+            if not of_item:
+                continue
+            top = max(v for v, _ in of_item)
+            severities = [rule.severity for v, rule in of_item if v == top == HIT]
+            severity = min(severities, key=tree.SEVERITIES.index, default=item.severity)
+            worst[item.id] = ItemVerdict(verdict=VERDICTS[top], severity=severity)
+        return worst
+
+
+def compile_pack(pack: tree.Pack, registry: Registry | None = None) -> Judge:
+    """A judge for ``pack``; ``registry`` is not needed again, conditions carry their operators.
+
+    Raises:
+        OperatorError: an operator refuses what a rule asks of it.
+    """
+    return Judge(pack)
+
+
+def score(hit: Iterable[tree.Rule]) -> float:
+    """100 less the largest deduction of each item that was hit, at least 0; a rule with veto makes it 0."""
+    rules = list(hit)
+    if any(rule.veto for rule in rules):
+        return 0.0
+    deductions: dict[str, float] = {}
+    for rule in rules:
+        deductions[rule.item] = min(deductions.get(rule.item, 0.0), rule.score)
+    return max(0.0, FULL_SCORE + sum(deductions.values()))
+
+
+def _verdict(rule: tree.Rule, run: Run) -> Int8:
+    truth = run.result(rule.when).truth
+    if rule.unless is not None:
+        truth = np.minimum(truth, TRUE - run.result(rule.unless).truth)
+    verdict = np.choose(truth, (PASS, UNDECIDED, HIT)).astype(np.int8)
+    if rule.gate is not None:
+        gate = run.result(rule.gate).truth
+        verdict = np.where(gate == FALSE, NOT_APPLICABLE, np.where(gate == UNKNOWN, UNDECIDED, verdict))
+    return verdict.astype(np.int8)
+
+
+def _finding(explainer: Explainer, rule: tree.Rule, call: int, verdict: str) -> Finding:
+    evidence = explainer.evidence(rule, call) if verdict == "hit" else ()
+    times = [
+        (e.start_ms, e.end_ms)
+        for e in evidence
+        if e.start_ms is not None and e.end_ms is not None and e.holds
+    ]
+    return Finding(
+        rule=rule.id, item=rule.item, title=rule.title, verdict=verdict, severity=rule.severity,
+        score=rule.score if verdict == "hit" else 0.0, why=rule.why, instead=rule.instead,
+        turns=tuple(sorted({e.turn for e in evidence if e.turn is not None and e.holds})),
+        start_ms=min((start for start, _ in times), default=None),
+        end_ms=max((end for _, end in times), default=None),
+        evidence=evidence,
+        reasons=explainer.reasons(rule, call) if verdict == "unknown" else (),
+    )  # fmt: skip

@@ -1,0 +1,371 @@
+"""Turns the YAML of conditions and rules into the nodes of ``tree``, collecting every problem on the way."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import yaml
+
+from operators.chain import check_use
+from operators.rules import lexicon, tree
+from operators.rules.reader import Source, nearest
+from operators.spec import Operator, OperatorError, Registry
+from operators.table import ROLES
+
+COMBINATORS = ("all", "any", "not", "at_least", "seq", "absent", "block", "ref")
+COMMON = ("as", "role", "scope", "count")
+LISTED = ("all", "any", "seq")
+WINDOW_KEYS = (*tree.COUNTED, *tree.ANCHORED, "hit", "turns", "ms", "of", "until")
+COUNT_KEYS = ("at_least", "at_most", "distinct", "within_ms")
+_WHOLE = re.compile(r"\$([a-z_][a-z0-9_]*)")
+_INSIDE = re.compile(r"\$\{([a-z_][a-z0-9_]*)\}")
+
+Block = Callable[[str], tree.Node | None]
+"""Rule id → its condition, None when there is no such rule or it leads back to itself."""
+
+
+@dataclass
+class Conditions:
+    """Parses the conditions of one rule; ``named`` conditions may be anchors and be used again by ``ref``."""
+
+    source: Source
+    registry: Registry
+    lexicons: Mapping[str, lexicon.Lexicon]
+    params: Mapping[str, Any]
+    block: Block
+    rule_ids: Callable[[], list[str]]
+    named: dict[str, tuple[yaml.Node, str | None]] = field(default_factory=dict)
+    _done: dict[str, tree.Node | None] = field(default_factory=dict)
+
+    def collect(self, node: yaml.Node, role: str | None = None) -> None:
+        """Learn the ``as`` names at and below ``node``, so that anchors may stand before or after their condition."""
+        if isinstance(node, yaml.SequenceNode):
+            for entry in node.value:
+                self.collect(entry, role)
+        if not isinstance(node, yaml.MappingNode):
+            return
+        keys = {k.value: v for k, v in node.value if isinstance(k, yaml.ScalarNode)}
+        role = keys["role"].value if isinstance(keys.get("role"), yaml.ScalarNode) else role
+        if isinstance(keys.get("as"), yaml.ScalarNode):
+            self._name(keys["as"].value, node, role)
+        for key, value in keys.items():
+            if key in ("all", "any", "not", "seq", "absent"):
+                self.collect(value, role)
+            if key == "at_least" and isinstance(value, yaml.MappingNode):
+                for part, entries in value.value:
+                    if part.value == "of":
+                        self.collect(entries, role)
+
+    def define(self, name: str, node: yaml.Node) -> None:
+        """Learn one entry of ``define:``."""
+        self._name(name, node, None)
+        self.collect(node)
+
+    def _name(self, name: str, node: yaml.Node, role: str | None) -> None:
+        if name in self.named and self.named[name][0] is not node:
+            self.source.complain(node, f"two conditions are called {name!r}", "rename one of them")
+        self.named[name] = (node, role)
+
+    def fill(self, value: Any, node: yaml.Node) -> Any:
+        """``value`` with ``$name`` and ``${name}`` replaced by the rule's or pack's parameters."""
+        if isinstance(value, list):
+            return [self.fill(entry, node) for entry in value]
+        if isinstance(value, dict):
+            return {key: self.fill(entry, node) for key, entry in value.items()}
+        if not isinstance(value, str):
+            return value
+        whole = _WHOLE.fullmatch(value)
+        if whole:
+            return self._param(whole[1], node)
+        return _INSIDE.sub(lambda match: str(self._param(match[1], node)), value)
+
+    def _param(self, name: str, node: yaml.Node) -> Any:
+        if name not in self.params:
+            self.source.complain(node, f"unknown parameter ${name}", nearest(name, self.params))
+            return ""
+        return self.params[name]
+
+    def condition(self, node: yaml.Node, role: str | None = None) -> tree.Node | None:
+        """One condition: a mapping with exactly one operator or combinator, and common keys."""
+        known = (*COMBINATORS, *self.registry.names(), *COMMON)
+        keys = self.source.mapping(node, known, what="condition or operator")
+        heads = [key for key in keys if key not in COMMON]
+        if len(heads) != 1:
+            if isinstance(node, yaml.MappingNode) and (heads or len(node.value) == len(keys)):
+                held = ", ".join(heads) or "none"
+                self.source.complain(node, f"a condition holds exactly one operator or combinator, here: {held}",
+                                     "wrap several in `all: [...]` or `any: [...]`")  # fmt: skip
+            return None
+        own = self._role(keys) or role
+        built = self._head(heads[0], keys[heads[0]][1], own, keys)
+        if "count" in keys and built is not None:
+            built = self._count(built, keys["count"][1])
+        if "scope" in keys and heads[0] != "absent":
+            window = self.window(keys["scope"][1])
+            built = tree.Scoped(child=built, window=window) if window and built else None
+        if built is None:
+            return None
+        name = self.source.text(keys["as"][1], "as") if "as" in keys else ""
+        where = self._where(node)
+        return replace(built, name=name or built.name, where=where)
+
+    def _where(self, node: yaml.Node) -> tree.Where:
+        return tree.Where(self.source.file, node.start_mark.line + 1, node.start_mark.column + 1)
+
+    def _role(self, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> str | None:
+        if "role" not in keys:
+            return None
+        role = self.source.text(keys["role"][1], "role")
+        if role not in ROLES:
+            self.source.complain(keys["role"][1], f"unknown role {role!r}", nearest(role, ROLES))
+        return role
+
+    def _head(
+        self, head: str, node: yaml.Node, role: str | None, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]
+    ) -> tree.Node | None:
+        if head in ("all", "any"):
+            children = self._children(node, role)
+            return (
+                (tree.All(children=children) if head == "all" else tree.AtLeast(n=1, children=children))
+                if children
+                else None
+            )
+        if head == "not":
+            child = self.condition(node, role)
+            return tree.Not(child=child) if child else None
+        if head == "absent":
+            return self._absent(node, role, keys)
+        if head == "at_least":
+            return self._at_least(node, role)
+        if head == "seq":
+            return self._seq(node, role)
+        if head == "ref":
+            return self.reference(node)
+        if head == "block":
+            return self._block(node)
+        return self._leaf(head, node, role)
+
+    def _children(self, node: yaml.Node, role: str | None) -> tuple[tree.Node, ...]:
+        entries = self.source.sequence(node)
+        if not entries and isinstance(node, yaml.SequenceNode):
+            self.source.complain(node, "an empty list of conditions", "list at least one")
+        built = [self.condition(entry, role) for entry in entries]
+        return tuple(b for b in built if b) if all(built) else ()
+
+    def _at_least(self, node: yaml.Node, role: str | None) -> tree.Node | None:
+        keys = self.source.mapping(node, ("n", "of"), ("n", "of"))
+        if len(keys) < 2:
+            return None
+        n, children = self.number(keys["n"][1], "n"), self._children(keys["of"][1], role)
+        if children and n is not None and not 1 <= n <= len(children):
+            self.source.complain(
+                keys["n"][1], f"at_least {n} of {len(children)}", f"give 1 to {len(children)}"
+            )
+        return tree.AtLeast(n=n, children=children) if n and children else None
+
+    def _seq(self, node: yaml.Node, role: str | None) -> tree.Node | None:
+        limits: dict[str, int | None] = {}
+        entries = node
+        if isinstance(node, yaml.MappingNode):
+            keys = self.source.mapping(node, ("of", "within_turns", "within_ms"), ("of",))
+            limits = {k: self.number(v, k) for k, (_, v) in keys.items() if k != "of"}
+            if "of" not in keys:
+                return None
+            entries = keys["of"][1]
+        children = self._children(entries, role)
+        if children and len(children) < 2:
+            self.source.complain(node, "a sequence of one", "list at least two conditions")
+        for child in children:
+            self._needs_hits(child, entries, "seq")
+        return tree.Seq(children=children, **limits) if len(children) > 1 else None
+
+    def _absent(
+        self, node: yaml.Node, role: str | None, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]
+    ) -> tree.Node | None:
+        child = self.condition(node, role)
+        window: tree.Window | None = tree.Window(kind="call")
+        if "scope" in keys:
+            window = self.window(keys["scope"][1])
+        elif isinstance(child, tree.Scoped):
+            child, window = child.child, child.window
+        if child is None or window is None:
+            return None
+        roles = {leaf.role or leaf.use.params.get("role") for leaf in tree.leaves_of(child)}
+        spoken = next(iter(roles)) if len(roles) == 1 else None
+        inner = tree.Not(child=child, where=self._where(node))
+        return tree.Scoped(child=inner, window=window, chance=True, chance_role=spoken)
+
+    def _needs_hits(self, child: tree.Node, node: yaml.Node, what: str) -> None:
+        if isinstance(child, tree.Not) or (
+            isinstance(child, tree.Scoped) and child.chance and not child.window.anchor
+        ):
+            self.source.complain(
+                node,
+                f"`not` or `absent` has no hits for {what}",
+                f"give {what} a condition that finds something",
+            )
+
+    def _count(self, child: tree.Node, node: yaml.Node) -> tree.Node | None:
+        self._needs_hits(child, node, "count")
+        if isinstance(child, tree.All):
+            self.source.complain(node, "`count` on `all`", "put `count` on the condition to be counted")
+        if isinstance(node, yaml.ScalarNode):
+            n = self.number(node, "count")
+            return tree.Count(child=child, at_least=n) if n is not None else None
+        keys = self.source.mapping(node, COUNT_KEYS)
+        numbers = {k: self.number(v, k) for k, (_, v) in keys.items() if k != "distinct"}
+        distinct = self.source.text(keys["distinct"][1], "distinct") if "distinct" in keys else "hit"
+        if distinct not in ("hit", "turn"):
+            self.source.complain(keys["distinct"][1], f"distinct: {distinct!r}", "give hit or turn")
+        if not {"at_least", "at_most"} & set(keys):
+            self.source.complain(node, "count without a bound", "add `at_least:` or `at_most:`")
+        at_least = numbers.get("at_least")
+        return tree.Count(
+            child=child, at_least=0 if at_least is None else at_least, at_most=numbers.get("at_most"),
+            turns=distinct == "turn", within_ms=numbers.get("within_ms"),
+        )  # fmt: skip
+
+    def number(self, node: yaml.Node, name: str) -> int | None:
+        """A whole number ≥ 0, parameters replaced."""
+        value = self.fill(self.source.value(node), node)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+        self.source.complain(node, f"{name}: {value!r} is not a whole number from 0", "give a whole number")
+        return None
+
+    def reference(self, node: yaml.Node) -> tree.Node | None:
+        """The condition that ``node`` names."""
+        name = self.source.text(node, "name")
+        if name not in self.named:
+            if name:
+                self.source.complain(node, f"no condition is called {name!r}", nearest(name, self.named))
+            return None
+        if name not in self._done:
+            self._done[name] = None
+            at, role = self.named[name]
+            built = self.condition(at, role)
+            self._done[name] = replace(built, name=name) if built else None
+            return self._done[name]
+        if self._done[name] is None:
+            self.source.complain(node, f"{name!r} leads back to itself", "break the circle")
+        return self._done[name]
+
+    def _block(self, node: yaml.Node) -> tree.Node | None:
+        name = self.source.text(node, "block")
+        if name and name not in self.rule_ids():
+            self.source.complain(node, f"no rule {name!r} in this pack", nearest(name, self.rule_ids()))
+            return None
+        built = self.block(name) if name else None
+        if name and built is None:
+            self.source.complain(
+                node, f"rule {name!r} cannot be used here", "mend it, or break the circle of blocks"
+            )
+        return replace(built, name=name) if built else None
+
+    def window(self, node: yaml.Node) -> tree.Window | None:
+        """A ``scope``: exactly one kind, and what belongs to it."""
+        keys = self.source.mapping(node, WINDOW_KEYS, what="scope")
+        kinds = [key for key in keys if key in tree.WINDOWS]
+        if len(kinds) != 1:
+            help = f"give exactly one of {', '.join(tree.WINDOWS[1:])}"
+            self.source.complain(node, f"a scope with {len(kinds)} kinds", help)
+            return None
+        kind, at = kinds[0], keys[kinds[0]][1]
+        of = self.source.text(keys["of"][1], "of") if "of" in keys else None
+        if of is not None and of not in ROLES:
+            self.source.complain(keys["of"][1], f"unknown role {of!r}", nearest(of, ROLES))
+        if kind in tree.COUNTED:
+            self._only(keys, {kind, "of"} if kind.endswith("turns") else {kind}, kind)
+            n = self.number(at, kind)
+            return tree.Window(kind=kind, n=n, of=of) if n is not None else None
+        return self._anchored(kind, at, keys, of)
+
+    def _anchored(
+        self, kind: str, at: yaml.Node, keys: Mapping[str, tuple[yaml.Node, yaml.Node]], of: str | None
+    ) -> tree.Window | None:
+        allowed = {"before": {"hit", "turns", "ms", "of"}, "after": {"hit", "turns", "ms", "of", "until"},
+                   "around": {"hit", "turns", "ms", "of"}, "same_turn": {"hit"}}[kind]  # fmt: skip
+        self._only(keys, {kind, *allowed}, kind)
+        if "turns" in keys and "ms" in keys:
+            self.source.complain(keys["ms"][0], "a window limited by turns and by ms", "give one of the two")
+        if kind == "around" and not {"turns", "ms"} & set(keys):
+            self.source.complain(at, "`around` without limit", "add `turns:` or `ms:`")
+        hit = self.source.text(keys["hit"][1], "hit") if "hit" in keys else "any"
+        if hit not in tree.HITS:
+            self.source.complain(keys["hit"][1], f"hit: {hit!r}", nearest(hit, tree.HITS))
+        anchor = self.reference(at)
+        until = self.reference(keys["until"][1]) if "until" in keys else None
+        for found in (anchor, until):
+            if found is not None:
+                self._needs_hits(found, at, "an anchor")
+        limits = {k: self.number(keys[k][1], k) for k in ("turns", "ms") if k in keys}
+        return (
+            tree.Window(kind=kind, anchor=anchor, hit=hit, of=of, until=until, **limits) if anchor else None
+        )
+
+    def _only(self, keys: Mapping[str, tuple[yaml.Node, yaml.Node]], allowed: set[str], kind: str) -> None:
+        for key in set(keys) - allowed:
+            self.source.complain(
+                keys[key][0],
+                f"{key!r} does not go with {kind!r}",
+                f"{kind} takes {', '.join(sorted(allowed))}",
+            )
+
+    def _leaf(self, name: str, node: yaml.Node, role: str | None) -> tree.Node | None:
+        declared = self.registry.get(name)
+        if declared is None:
+            return None
+        before = len(self.source.problems)
+        known = [*declared.params, *(["lexicon"] if lexicon.accepts(declared) else [])]
+        keys = self.source.mapping(node, known, what=f"parameter of {name}")
+        given = {
+            key: self._value(declared, key, value) for key, (_, value) in keys.items() if key != "lexicon"
+        }
+        uses, shown = [given], {}
+        if "lexicon" in keys:
+            chosen = self._lexicons(keys["lexicon"][1])
+            uses = lexicon.expand(declared, given, chosen)
+            shown = {**given, "lexicon": [lex.id for lex in chosen]}
+        if role is not None and "role" in declared.params:
+            uses, role = [{"role": role, **use} for use in uses], None
+        if len(self.source.problems) > before:
+            return None
+        leaves = tuple(self._use(name, use, role, shown, node) for use in uses)
+        if not leaves or not all(leaves):
+            return None
+        return (
+            leaves[0]
+            if len(leaves) == 1
+            else tree.AtLeast(n=1, children=tuple(leaf for leaf in leaves if leaf))
+        )
+
+    def _use(
+        self, name: str, values: dict[str, Any], role: str | None, shown: dict[str, Any], node: yaml.Node
+    ) -> tree.Leaf | None:
+        try:
+            return tree.Leaf(use=check_use(self.registry, name, values), role=role, shown=shown)
+        except OperatorError as error:
+            self._misused(error, node)
+            return None
+
+    def _value(self, declared: Operator, key: str, node: yaml.Node) -> Any:
+        kind = declared.params[key].type
+        value = self.fill(self.source.value(node), node)
+        return [value] if kind is list and not isinstance(value, list) else value
+
+    def _misused(self, error: OperatorError, node: yaml.Node) -> None:
+        """The operator's complaints (``what``, then ``help:``, repeated), each at the parameter it speaks of."""
+        values = {key.value: value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
+        for what, help in re.findall(r"(.+?)\nhelp: (.+)", str(error)):
+            of = re.search(r"parameter (\w+)", what)
+            self.source.complain(values.get(of[1], node) if of else node, what, help)
+
+    def _lexicons(self, node: yaml.Node) -> list[lexicon.Lexicon]:
+        found = []
+        for name in self.source.texts(node, "lexicon"):
+            if name in self.lexicons:
+                found.append(self.lexicons[name])
+            else:
+                self.source.complain(node, f"no lexicon {name!r} in this pack", nearest(name, self.lexicons))
+        return found

@@ -1,0 +1,298 @@
+"""A rule set as a program: equal conditions are one step, every step answers in false, unknown and true.
+
+Truth is int8: FALSE 0, UNKNOWN 1, TRUE 2, so that *and* is the minimum, *or* the maximum, *not* ``2 - x``.
+A verdict that is true or false stays so whatever the unknown parts turn out to be.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from operators.chain import Evidence, Plan, Use
+from operators.rules import frames as f
+from operators.rules import tree
+from operators.table import Bool, CallTable, Int8, Int64
+
+FALSE, UNKNOWN, TRUE = 0, 1, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a step found in F frames."""
+
+    truth: Int8
+    rows: f.Rows
+    """Hits, only in frames where ``truth`` is TRUE."""
+    open: Bool
+    """[F] there may be more hits than ``rows`` holds."""
+    inner: f.Frames | None = None
+    """The windows, where the step is a ``Scoped``."""
+    links: Int64 | None = None
+    """[rows, parts] for a ``Seq``: the row of each part's result that a chain goes through."""
+
+
+class Program:
+    """Steps of many conditions; a condition met twice is one step."""
+
+    def __init__(self) -> None:
+        self.steps: list[tree.Node] = []
+        self._ids: dict[Hashable, int] = {}
+        self._of: dict[int, int] = {}
+        self._kept: list[tree.Node] = []
+
+    def add(self, node: tree.Node) -> int:
+        """The step of ``node``; conditions that differ only in name and place share one."""
+        if id(node) in self._of:
+            return self._of[id(node)]
+        key = self._key(node)
+        if key not in self._ids:
+            self._ids[key] = len(self.steps)
+            self.steps.append(node)
+        self._of[id(node)] = self._ids[key]
+        self._kept.append(node)
+        return self._ids[key]
+
+    def step(self, node: tree.Node) -> int:
+        """The step of a condition that was added."""
+        return self._of[id(node)]
+
+    def _key(self, node: tree.Node) -> Hashable:
+        below = tuple(self.add(child) for child in tree.children_of(node))
+        if isinstance(node, tree.Leaf):
+            return ("leaf", node.use.key, node.role)
+        if isinstance(node, tree.AtLeast):
+            return ("at_least", node.n, below)
+        if isinstance(node, tree.Count):
+            return ("count", node.at_least, node.at_most, node.turns, node.within_ms, below)
+        if isinstance(node, tree.Seq):
+            return ("seq", node.within_turns, node.within_ms, below)
+        if isinstance(node, tree.Scoped):
+            w = node.window
+            return (
+                "scoped",
+                w.kind,
+                w.n,
+                w.hit,
+                w.turns,
+                w.ms,
+                w.of,
+                w.until is None,
+                node.chance,
+                node.chance_role,
+                below,
+            )
+        return (type(node).__name__, below)
+
+    def uses(self) -> list[Use]:
+        """Every use of an operator in the program."""
+        return [step.use for step in self.steps if isinstance(step, tree.Leaf)]
+
+
+class Run:
+    """One pass of a program over one table."""
+
+    def __init__(self, program: Program, plan: Plan, table: CallTable) -> None:
+        self.program = program
+        self.plan = plan
+        self.table = table
+        self.evidence: Evidence = plan.evaluate(table)
+        self.grid = f.Grid(table)
+        self.whole = self.grid.whole_calls()
+        self._frames: dict[int, f.Frames] = {0: self.whole}
+        self._frame_ids: dict[tuple[int, int], int] = {}
+        self._results: dict[tuple[int, int], Result] = {}
+        self._call_rows: dict[int, f.Rows] = {}
+
+    def result(self, node: tree.Node, within: int = 0) -> Result:
+        """What ``node`` finds in the frames of id ``within`` (0: whole calls)."""
+        step = self.program.step(node)
+        if (step, within) not in self._results:
+            self._results[step, within] = self._judge(self.program.steps[step], within)
+        return self._results[step, within]
+
+    def inner_id(self, node: tree.Scoped, within: int) -> int:
+        """The id of the windows that ``node`` cuts from the frames ``within``."""
+        return self._frame_ids[self.program.step(node), within]
+
+    def _judge(self, node: tree.Node, within: int) -> Result:
+        if isinstance(node, tree.Leaf):
+            return self._leaf(node, self._frames[within])
+        if isinstance(node, tree.Scoped):
+            return self._scoped(node, within)
+        parts = [self.result(child, within) for child in tree.children_of(node)]
+        if isinstance(node, tree.Not):
+            return Result(truth=(TRUE - parts[0].truth).astype(np.int8), rows=f.no_rows(), open=parts[0].open)
+        if isinstance(node, tree.Count):
+            return self._count(node, parts[0], self._frames[within])
+        if isinstance(node, tree.Seq):
+            return self._seq(node, parts, self._frames[within])
+        n = len(parts) if isinstance(node, tree.All) else node.n if isinstance(node, tree.AtLeast) else 1
+        return _combine(parts, n)
+
+    def _leaf(self, node: tree.Leaf, frames: f.Frames) -> Result:
+        step = self.program.step(node)
+        use = self.plan.id_of(node.use)
+        if step not in self._call_rows:
+            chosen = self.evidence.rows(use)
+            self._call_rows[step] = f.hit_rows(self.grid, self.evidence.hits, chosen, node.role)
+        calls = self._call_rows[step]
+        found = calls if frames is self.whole else f.inside(calls, frames)
+        open_ = self.evidence.hits.unknown[use][frames.call]
+        return Result(truth=_truth(found, open_), rows=found, open=open_)
+
+    def _scoped(self, node: tree.Scoped, within: int) -> Result:
+        frames, window = self._frames[within], node.window
+        anchor = self.result(window.anchor, within) if window.anchor else None
+        until = self.result(window.until, within) if window.until else None
+        inner = f.cut(
+            self.grid, frames, window, anchor.rows if anchor else None, until.rows if until else None
+        )
+        if node.chance and window.kind not in ("before", "around"):
+            inner = inner.take(self.grid.spoken_in(inner, node.chance_role))
+        blind = np.zeros(len(frames), np.bool_)
+        if window.ms is not None or window.kind in ("first_ms", "last_ms"):
+            blind = ~self.table.has_times[frames.call]
+        if until:
+            blind = blind | until.open
+        if anchor:
+            blind = blind & (anchor.truth != FALSE)
+        key = len(self._frames)
+        self._frames[key] = inner
+        self._frame_ids[self.program.step(node), within] = key
+        body = self.result(node.child, key)
+        unsure = anchor.open if anchor else np.zeros(len(frames), np.bool_)
+        truth, open_ = _gather(node.window.hit, inner, body, unsure, blind)
+        rows = _outer_rows(node, inner, body, anchor.rows if anchor else None)
+        return Result(truth=truth, rows=rows.take(truth[rows.frame] == TRUE), open=open_, inner=inner)
+
+    def _count(self, node: tree.Count, part: Result, frames: f.Frames) -> Result:
+        rows, n = part.rows, len(frames)
+        if node.turns:
+            rows = _first_of_turn(rows, self.grid.run_at(rows.p0))
+        counts = np.bincount(rows.frame, minlength=n)
+        enough, some_day = counts >= node.at_least, counts >= node.at_least
+        if node.within_ms is not None:
+            close = _close(rows, node.at_least, node.within_ms, n)
+            timeless = ~self.table.has_times[frames.call]
+            some_day, enough = enough & (close | timeless), enough & close & ~timeless
+        more = part.open | (some_day & ~enough)
+        truth = np.where(enough, TRUE, np.where(more, UNKNOWN, FALSE))
+        if node.at_most is not None:
+            below = np.where(counts > node.at_most, FALSE, np.where(part.open, UNKNOWN, TRUE))
+            truth = np.minimum(truth, below)
+        kept = part.rows.take(truth[part.rows.frame] == TRUE)
+        return Result(truth=truth.astype(np.int8), rows=_own(kept, part.rows, truth), open=more)
+
+    def _seq(self, node: tree.Seq, parts: list[Result], frames: f.Frames) -> Result:
+        timeless = (
+            ~self.table.has_times[frames.call]
+            if node.within_ms is not None
+            else np.zeros(len(frames), np.bool_)
+        )
+        chains, links = parts[0].rows, np.arange(len(parts[0].rows))[:, None]
+        for part in parts[1:]:
+            chains, links = self._follow(node, chains, links, part.rows)
+        ordered = np.bincount(chains.frame, minlength=len(frames)) > 0
+        sure = chains.take(~timeless[chains.frame])
+        links = links[~timeless[chains.frame]]
+        possible = np.minimum.reduce([part.truth for part in parts]) != FALSE
+        open_ = np.logical_or.reduce([part.open for part in parts]) & possible
+        open_ |= ordered & timeless
+        return Result(truth=_truth(sure, open_), rows=sure, open=open_, links=links)
+
+    def _follow(self, node: tree.Seq, chains: f.Rows, links: Int64, after: f.Rows) -> tuple[f.Rows, Int64]:
+        """Each row of ``after`` joined to the nearest chain that ends before it and within the limits."""
+        if not len(chains):
+            return f.no_rows(), np.zeros((0, links.shape[1] + 1), np.int64)
+        by_end = np.lexsort((chains.p1, chains.frame))
+        nth = f.search(chains.frame[by_end], chains.p1[by_end], after.frame, after.p0, "right") - 1
+        there = nth >= 0
+        before = by_end[np.where(there, nth, 0)]
+        there &= chains.frame[before] == after.frame
+        if node.within_turns is not None:
+            last = self.grid.run_at(np.maximum(chains.p1[before] - 1, chains.p0[before]))
+            there &= self.grid.run_at(after.p0) - last <= node.within_turns
+        if node.within_ms is not None:
+            timed = self.table.has_times[after.p0 >> f.CALL]
+            there &= ~timed | (after.start_ms - chains.end_ms[before] <= node.within_ms)
+        now, then = after.take(there), before[there]
+        joined = replace(now, p0=chains.p0[then], start_ms=chains.start_ms[then], child=np.zeros_like(then))
+        order = np.lexsort((joined.p1, joined.p0, joined.frame))
+        new = np.concatenate([links[then], np.flatnonzero(there)[:, None]], axis=1)
+        return joined.take(order), new[order]
+
+
+def _truth(rows: f.Rows, open_: Bool) -> Int8:
+    found = np.bincount(rows.frame, minlength=len(open_)) > 0
+    return np.where(found, TRUE, np.where(open_, UNKNOWN, FALSE)).astype(np.int8)
+
+
+def _own(kept: f.Rows, all_rows: f.Rows, truth: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]") -> f.Rows:
+    """``kept`` as rows that point at their place in the one child's rows."""
+    at = np.flatnonzero(truth[all_rows.frame] == TRUE)
+    return replace(kept, source=at, child=np.zeros_like(at))
+
+
+def _combine(parts: list[Result], n: int) -> Result:
+    """At least ``n`` of the parts."""
+    sure = np.sum([part.truth == TRUE for part in parts], axis=0)
+    may = np.sum([part.truth != FALSE for part in parts], axis=0)
+    truth = np.where(sure >= n, TRUE, np.where(may >= n, UNKNOWN, FALSE)).astype(np.int8)
+    whole = f.union([part.rows for part in parts])
+    open_ = np.logical_or.reduce([part.open | (part.truth == UNKNOWN) for part in parts])
+    return Result(truth=truth, rows=whole.take(truth[whole.frame] == TRUE), open=open_ & (truth != FALSE))
+
+
+def _close(rows: f.Rows, n: int, within_ms: int, frames: int) -> Bool:
+    """[F] whether some ``n`` rows of the frame start within ``within_ms`` of one another."""
+    order = np.lexsort((rows.start_ms, rows.frame))
+    frame, start = rows.frame[order], rows.start_ms[order]
+    reach = max(n, 1) - 1
+    near = (frame[reach:] == frame[: len(frame) - reach]) & (
+        start[reach:] - start[: len(start) - reach] <= within_ms
+    )
+    return np.bincount(frame[reach:][near], minlength=frames) > 0
+
+
+def _first_of_turn(rows: f.Rows, run: Int64) -> f.Rows:
+    order = np.lexsort((rows.start_ms, run, rows.frame))
+    frame, turn = rows.frame[order], run[order]
+    first = np.ones(len(order), np.bool_)
+    first[1:] = (np.diff(frame) != 0) | (np.diff(turn) != 0)
+    return rows.take(order[first])
+
+
+def _gather(hit: str, inner: f.Frames, body: Result, unsure: Bool, blind: Bool) -> tuple[Int8, Bool]:
+    """The windows' answers brought together for the frames they were cut from.
+
+    ``unsure``: there may be more windows than seen; ``blind``: the windows seen may be wrong.
+    """
+    n = len(unsure)
+    windows = np.bincount(inner.parent, minlength=n)
+    truth = np.full(n, TRUE if hit == "each" else FALSE, np.int8)
+    (np.minimum if hit == "each" else np.maximum).at(truth, inner.parent, body.truth)
+    truth[windows == 0] = FALSE
+    settled = ((truth == FALSE) & (windows > 0)) if hit == "each" else (truth == TRUE) & (hit == "any")
+    truth = np.where(blind | (unsure & ~settled), UNKNOWN, truth).astype(np.int8)
+    open_ = unsure | blind
+    np.logical_or.at(open_, inner.parent, body.open)
+    return truth, open_
+
+
+def _outer_rows(node: tree.Scoped, inner: f.Frames, body: Result, anchor: f.Rows | None) -> f.Rows:
+    """The body's hits, each once; for an absence the anchors whose windows stayed empty."""
+    if isinstance(node.child, tree.Not):
+        if anchor is None:
+            return f.no_rows()
+        empty = body.truth == TRUE
+        at = inner.anchor[empty]
+        return replace(anchor.take(at), frame=inner.parent[empty], source=at)
+    rows = body.rows
+    moved = replace(
+        rows, frame=inner.parent[rows.frame], source=np.arange(len(rows)), child=np.zeros(len(rows), np.int64)
+    )
+    once = f.ordered(moved)
+    new = np.ones(len(once), np.bool_)
+    new[1:] = (np.diff(once.frame) != 0) | (np.diff(once.p0) != 0) | (np.diff(once.p1) != 0)
+    return once.take(new)

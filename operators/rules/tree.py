@@ -1,0 +1,176 @@
+"""The shape of a rule: conditions as frozen nodes, and what a rule and a pack carry. No behaviour.
+
+Keys such as ``role``, ``scope`` and ``count`` of a condition become nodes of their own around it
+(``Scoped(Count(Leaf))``), so the judge knows few kinds of node and each does one thing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from operators.chain import Use
+
+SEVERITIES = ("fatal", "major", "minor", "info")
+STATUSES = ("experimental", "stable", "deprecated")
+CLASSES = ("prohibited", "required", "service")
+HITS = ("first", "last", "any", "each")
+"""Which hits of an anchor open a window: one of them, some window (∃), every window (∀)."""
+
+ANCHORED = ("before", "after", "around", "same_turn")
+COUNTED = ("first_turns", "last_turns", "first_ms", "last_ms")
+WINDOWS = ("call", *COUNTED, *ANCHORED)
+
+
+@dataclass(frozen=True)
+class Where:
+    """A place in a file."""
+
+    file: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """Base of all conditions; ``name`` is the ``as`` of the rule's author, empty where none was given."""
+
+    name: str = ""
+    where: Where = Where("", 1, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaf(Node):
+    """One use of an operator; ``role`` keeps only hits spoken by that role."""
+
+    use: Use
+    role: str | None = None
+    shown: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters as written, where the use holds more (the words of a lexicon)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class All(Node):
+    """True when every child is."""
+
+    children: tuple[Node, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtLeast(Node):
+    """True when ``n`` of the children are; n = 1 is ``any``."""
+
+    n: int
+    children: tuple[Node, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Not(Node):
+    """True when the child is false."""
+
+    child: Node
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count(Node):
+    """Bounds the child's number of hits, or of different turns that have one, in all or within some span of time."""
+
+    child: Node
+    at_least: int
+    at_most: int | None = None
+    turns: bool = False
+    within_ms: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seq(Node):
+    """True when hits of the children follow one another, each neighbour within the limits."""
+
+    children: tuple[Node, ...]
+    within_turns: int | None = None
+    within_ms: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """A stretch of the call: ``kind`` of WINDOWS with its number ``n``, or an anchor and limits."""
+
+    kind: str
+    n: int = 0
+    anchor: Node | None = None
+    hit: str = "any"
+    turns: int | None = None
+    ms: int | None = None
+    of: str | None = None
+    """Whose turns are counted; None counts everyone's."""
+    until: Node | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoped(Node):
+    """The child judged inside each window; ``chance`` (``absent``) drops windows in which nothing could have been said."""
+
+    child: Node
+    window: Window
+    chance: bool = False
+    chance_role: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A rule as its author wrote it, with every reference resolved."""
+
+    id: str
+    item: str
+    title: str
+    why: str
+    instead: str
+    severity: str
+    score: float
+    veto: bool
+    status: str
+    when: Node
+    gate: Node | None = None
+    unless: Node | None = None
+    evidence: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    false_positives: tuple[str, ...] = ()
+    where: Where = Where("", 1, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """What a pack inspects for: one line of the score card."""
+
+    id: str
+    zh: str
+    cls: str
+    severity: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pack:
+    """A folder of rules; ``version`` is the declared one and a digest of all its files."""
+
+    id: str
+    title: str
+    version: str
+    items: Mapping[str, Item]
+    rules: Mapping[str, Rule]
+    folder: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+def children_of(node: Node) -> tuple[Node, ...]:
+    """The conditions directly below ``node``, anchors included."""
+    if isinstance(node, All | AtLeast | Seq):
+        return node.children
+    if isinstance(node, Scoped):
+        return tuple(n for n in (node.child, node.window.anchor, node.window.until) if n is not None)
+    return (node.child,) if isinstance(node, Not | Count) else ()
+
+
+def leaves_of(node: Node) -> tuple[Leaf, ...]:
+    """All leaves at or below ``node``, in written order."""
+    if isinstance(node, Leaf):
+        return (node,)
+    return tuple(leaf for child in children_of(node) for leaf in leaves_of(child))
