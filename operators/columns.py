@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -59,26 +59,32 @@ def role_rows(table: CallTable, role: int) -> Bool:
 
 
 def limits(name: str, noun: str, unit: str) -> dict[str, Param]:
-    """The parameters ``gt_<name>`` and ``lt_<name>``: hits lie strictly above or strictly below."""
+    """The parameters ``gt_<name>`` and ``lt_<name>`` (``gt``, ``lt`` without a name); both are strict."""
+    kinds = (float, type(None))
     return {
-        f"gt_{name}": Param(help=f"hit when the {noun} is above this", type=(float, type(None)), unit=unit),
-        f"lt_{name}": Param(help=f"hit when the {noun} is below this", type=(float, type(None)), unit=unit),
+        _limit("gt", name): Param(help=f"hit when the {noun} is above this", type=kinds, unit=unit),
+        _limit("lt", name): Param(help=f"hit when the {noun} is below this", type=kinds, unit=unit),
     }
+
+
+def _limit(side: str, name: str) -> str:
+    return f"{side}_{name}" if name else side
 
 
 def check_limits(name: str) -> Callable[[Params], None]:
     """A check that at least one of ``gt_<name>`` and ``lt_<name>`` is set."""
 
     def check(params: Params) -> None:
-        if params[f"gt_{name}"] is None and params[f"lt_{name}"] is None:
-            raise OperatorError(f"neither gt_{name} nor lt_{name} is set\nhelp: set one of the two, or both")
+        above, below = _limit("gt", name), _limit("lt", name)
+        if params[above] is None and params[below] is None:
+            raise OperatorError(f"neither {above} nor {below} is set\nhelp: set one of the two, or both")
 
     return check
 
 
 def within(values: NDArray[Any], params: Params, name: str) -> Bool:
     """Which ``values`` lie strictly above ``gt_<name>`` and strictly below ``lt_<name>``."""
-    above, below = params[f"gt_{name}"], params[f"lt_{name}"]
+    above, below = params[_limit("gt", name)], params[_limit("lt", name)]
     inside = np.ones(len(values), np.bool_)
     if above is not None:
         inside &= values > above
@@ -155,6 +161,14 @@ def call_hits(
         start_ms=start_ms.astype(np.int64), end_ms=end_ms.astype(np.int64), char_start=none, char_end=none,
         value=found.value.astype(np.float64), unknown=unknown, reasons=reasons or {},
     )  # fmt: skip
+
+
+def merge(first: Hits, second: Hits) -> Hits:
+    """The rows of both; unknown and reasons are those of ``first``."""
+    names = ("use", "call", "turn", "start_ms", "end_ms", "char_start", "char_end", "value")
+    return replace(
+        first, **{name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in names}
+    )
 
 
 def scored(

@@ -92,11 +92,9 @@ def _count_spoken(points: Int32, starts: Int64, classes: NDArray[np.int8]) -> In
         in_word = False
         for at in range(starts[turn], starts[turn + 1]):
             point = points[at]
-            if point < len(classes):
-                kind = classes[point]
-            else:
-                kind = _HAN if 0x20000 <= point < 0x33480 else _OTHER
-            if kind == _HAN or kind == _DIGIT or (kind == _LETTER and not in_word):
+            rare = _HAN if 0x20000 <= point < 0x33480 else _OTHER
+            kind = classes[point] if point < len(classes) else rare
+            if kind in (_HAN, _DIGIT) or (kind == _LETTER and not in_word):
                 out[turn] += 1
             in_word = kind == _LETTER
     return out

@@ -22,7 +22,7 @@ _A, _B = 1540483477, 2246822507
 
 @dataclass(frozen=True)
 class Trie:
-    """Compiled words: ``keys``/``children`` are the edges, ``owners`` says who asked for the word at a node."""
+    """Compiled words: ``keys``/``children`` are the edges, ``owners`` those who asked for a node's word."""
 
     starts: NDArray[np.uint8]
     singles: NDArray[np.uint8]
@@ -88,7 +88,7 @@ def _scan(
     points: Int32, offsets: Int64, wanted: Bool, starts: NDArray[np.uint8], singles: NDArray[np.uint8],
     keys: Int64, children: Int32, owner_offsets: Int64, owners: Int32, out: Int32,
 ) -> int:  # fmt: skip
-    """Write (owner, turn, first character, end) of each hit that ``out`` has room for; return their number."""
+    """Write (owner, turn, first character, end) of each hit that ``out`` can hold; return how many exist."""
     found = 0
     start_mask, key_mask = 8 * len(starts) - 1, len(keys) - 1
     for turn in range(len(offsets) - 1):

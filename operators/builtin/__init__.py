@@ -1,7 +1,14 @@
 """The operators that come with earshot, by module; third parties add theirs through entry points."""
 
 MODULES: tuple[str, ...] = (
+    "operators.builtin.call_shape",
     "operators.builtin.emotion",
+    "operators.builtin.interruption",
     "operators.builtin.keyword",
+    "operators.builtin.meta",
+    "operators.builtin.regex",
+    "operators.builtin.response_time",
+    "operators.builtin.silence",
+    "operators.builtin.speech_rate",
     "operators.builtin.tag",
 )

@@ -47,11 +47,11 @@ def _check(params: Params) -> None:
 def keyword(uses: Sequence[Params]) -> Scan:
     """Hit every occurrence of one of the words ``any`` within a turn; overlapping ones all count; value = 1.
 
-    ``exact`` compares characters, Latin letters without case. ``pinyin`` compares syllables without tones, so
-    that homophones chosen by the recogniser are found; a character with several readings counts with its
-    commonest. ``not_in`` always compares characters: a hit that lies wholly within an occurrence of such a word
-    is dropped. A hit carries its characters and, where the turn has character times, their times. Two words that
-    sound alike give one hit on the same stretch of text. Words are not searched across turns.
+    ``exact`` compares characters, Latin letters without case. ``pinyin`` compares syllables without tones,
+    so that homophones chosen by the recogniser are found; a character with several readings counts with its
+    commonest. ``not_in`` always compares characters: a hit that lies wholly within an occurrence of such a
+    word is dropped. A hit carries its characters and, where the turn has character times, their times. Two
+    words that sound alike give one hit on the same stretch of text. Words are not searched across turns.
     """
     roles = role_codes(uses)
     exact = [(w, number) for number, use in enumerate(uses) if use["match"] == "exact" for w in use["any"]]
@@ -81,7 +81,7 @@ def _occurrences(trie: Trie, fold: Int32, table: CallTable, roles: NDArray[np.in
 
 
 def _without_harmless(found: Int32, uses: int, turns: int) -> Int32:
-    """Occurrences of owners below ``uses`` that lie in none of the same use's harmless words (owners above)."""
+    """Occurrences of owners below ``uses`` outside the same use's harmless words (owners above)."""
     masks = found[found[:, 0] >= uses]
     if not len(masks):
         return found
