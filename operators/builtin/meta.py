@@ -116,7 +116,7 @@ def _check(params: Params) -> None:
     check=_check,
 )
 def meta(uses: Sequence[Params]) -> Scan:
-    """Hit every call whose ``field`` compares with ``value`` as ``cmp`` says; value = the field's number, or 1.
+    """Hit every call whose ``field`` compares with ``value`` as ``cmp`` says; value = its number, or 1.
 
     ``eq ne in not_in`` compare texts, numbers or true/false; ``gt gte lt lte`` numbers; ``time_in`` [from,
     to) the time of day of a date and time as written (its own offset, not the server's), across midnight

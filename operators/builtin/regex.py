@@ -41,10 +41,15 @@ def _compiled(pattern: str) -> Any:
 
 
 def _refusal(pattern: str, message: str) -> str:
-    if _LOOK_AROUND.search(message) or _BACK_REFERENCE.search(message): return ( f"pattern {pattern!r} uses
-    look-around or a back-reference, which cannot run in linear time\n" "help: say what must not be there
-    with the parameter `exclude`" ) reason = message.removeprefix("b").strip("'\"") return f"pattern
-    {pattern!r} is no RE2 pattern: {reason}\nhelp: mend it; RE2's syntax is Perl's without look-around"
+    if _LOOK_AROUND.search(message) or _BACK_REFERENCE.search(message):
+        return (
+            f"pattern {pattern!r} uses look-around or a back-reference, which cannot run in linear time\n"
+            "help: say what must not be there with the parameter `exclude`"
+        )
+    reason = message.removeprefix("b").strip("'\"")
+    return (
+        f"pattern {pattern!r} is no RE2 pattern: {reason}\nhelp: RE2's syntax is Perl's without look-around"
+    )
 
 
 def _check(params: Params) -> None:
