@@ -9,6 +9,7 @@ import numpy as np
 from operators.chain import Plan
 from operators.rules import tree
 from operators.rules.explain import Evidence, Explainer
+from operators.rules.pack import Pack
 from operators.rules.program import FALSE, TRUE, UNKNOWN, Program, Run
 from operators.spec import Registry
 from operators.table import CallTable, Int8
@@ -84,7 +85,7 @@ class Judgement:
 class Judge:
     """A compiled pack; judging does not change it, so one serves any number of threads."""
 
-    def __init__(self, pack: tree.Pack) -> None:
+    def __init__(self, pack: Pack) -> None:
         self.pack = pack
         self.rules: tuple[tree.Rule, ...] = tuple(pack.rules.values())
         self._program = Program()
@@ -144,7 +145,7 @@ class Judge:
         return worst
 
 
-def compile_pack(pack: tree.Pack, registry: Registry | None = None) -> Judge:
+def compile_pack(pack: Pack, registry: Registry | None = None) -> Judge:
     """A judge for ``pack``; ``registry`` is not needed again, conditions carry their operators.
 
     Raises:

@@ -10,8 +10,8 @@ import yaml
 
 from operators.rules import tree
 from operators.rules.lexicon import Lexicon, load_lexicons
-from operators.rules.parse import Conditions
-from operators.rules.reader import Problem, RulesError, Source, nearest, read_text, read_yaml
+from operators.rules.parse import Conditions, RulesError
+from operators.rules.reader import Problem, Source, nearest, read_text, read_yaml
 from operators.spec import Registry
 
 BUILT_IN = Path(__file__).parent.parent / "packs"
@@ -19,6 +19,29 @@ PACK_KEYS = ("id", "title", "version", "items", "params")
 RULE_REQUIRED = ("id", "item", "title", "why", "instead", "severity", "when")
 RULE_KEYS = (*RULE_REQUIRED, "score", "veto", "status", "sources", "false_positives", "gate", "unless",
              "evidence", "params", "define")  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """What a pack inspects for: one line of the score card."""
+
+    id: str
+    zh: str
+    cls: str
+    severity: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pack:
+    """A folder of rules; ``version`` is the declared one and a digest of all its files."""
+
+    id: str
+    title: str
+    version: str
+    items: Mapping[str, Item]
+    rules: Mapping[str, tree.Rule]
+    folder: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 def built_in_packs() -> list[str]:
@@ -42,7 +65,7 @@ def find_folder(name_or_path: str | Path) -> Path:
     raise RulesError([Problem(str(name_or_path), 1, 1, f"no rule pack at {str(name_or_path)!r}", help)])
 
 
-def load_pack(name_or_path: str | Path, registry: Registry) -> tree.Pack:
+def load_pack(name_or_path: str | Path, registry: Registry) -> Pack:
     """The pack of that built-in name or folder.
 
     Raises:
@@ -55,7 +78,7 @@ def load_pack(name_or_path: str | Path, registry: Registry) -> tree.Pack:
     return pack
 
 
-def read_pack(folder: Path, registry: Registry, problems: list[Problem]) -> tree.Pack | None:
+def read_pack(folder: Path, registry: Registry, problems: list[Problem]) -> Pack | None:
     """The pack in ``folder`` as far as it can be read, problems added to ``problems``."""
     text = read_text(folder / "pack.yaml", "pack.yaml", problems)
     source, root = read_yaml(text, "pack.yaml", problems) if text is not None else (None, None)
@@ -66,7 +89,7 @@ def read_pack(folder: Path, registry: Registry, problems: list[Problem]) -> tree
     items = _items(source, keys["items"][1]) if "items" in keys else {}
     params = source.value(keys["params"][1]) if "params" in keys else {}
     rules = _Rules(folder, registry, items, params, load_lexicons(folder, problems), problems)
-    return tree.Pack(
+    return Pack(
         id=texts.get("id", ""), title=texts.get("title", ""),
         version=f"{texts.get('version', '')}+{digest(folder)}",
         items=items, rules=rules.read_all(), folder=str(folder), params=params,
@@ -90,14 +113,14 @@ def digest(folder: Path) -> str:
     return state.hexdigest()[:12]
 
 
-def _items(source: Source, node: yaml.Node) -> dict[str, tree.Item]:
+def _items(source: Source, node: yaml.Node) -> dict[str, Item]:
     items = {}
     for name, (_, value) in source.mapping(node, what="item").items():
         keys = source.mapping(value, ("zh", "class", "severity"), ("zh", "class", "severity"))
         texts = {key: source.text(entry, key) for key, (_, entry) in keys.items()}
         _choice(source, keys, "class", tree.CLASSES)
         _choice(source, keys, "severity", tree.SEVERITIES)
-        items[name] = tree.Item(id=name, zh=texts.get("zh", ""), cls=texts.get("class", ""),
+        items[name] = Item(id=name, zh=texts.get("zh", ""), cls=texts.get("class", ""),
                                 severity=texts.get("severity", "minor"))  # fmt: skip
     return items
 
@@ -117,7 +140,7 @@ class _Rules:
 
     folder: Path
     registry: Registry
-    items: Mapping[str, tree.Item]
+    items: Mapping[str, Item]
     params: Mapping[str, Any]
     lexicons: Mapping[str, Lexicon]
     problems: list[Problem]

@@ -1,7 +1,7 @@
 """Turns the YAML of conditions and rules into the nodes of ``tree``, collecting every problem on the way."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ import yaml
 
 from operators.chain import check_use
 from operators.rules import lexicon, tree
-from operators.rules.reader import Source, nearest
+from operators.rules.reader import Problem, Source, nearest
 from operators.spec import Operator, OperatorError, Registry
 from operators.table import ROLES
 
@@ -23,6 +23,14 @@ _INSIDE = re.compile(r"\$\{([a-z_][a-z0-9_]*)\}")
 
 Block = Callable[[str], tree.Node | None]
 """Rule id → its condition, None when there is no such rule or it leads back to itself."""
+
+
+class RulesError(ValueError):
+    """A pack that cannot be used; ``problems`` holds all that was found."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(map(str, self.problems)))
 
 
 @dataclass

@@ -44,14 +44,6 @@ class Problem:
         return f"{self.file}:{self.line}:{self.column}: {self.what}\nhelp: {self.help}"
 
 
-class RulesError(ValueError):
-    """A pack that cannot be used; ``problems`` holds all that was found."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(problems))
-        super().__init__("\n".join(map(str, self.problems)))
-
-
 def nearest(name: str, known: Iterable[str]) -> str:
     """A help line that names the nearest of ``known`` names, or lists them."""
     names = sorted(known)

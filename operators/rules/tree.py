@@ -137,29 +137,6 @@ class Rule:
     where: Where = Where("", 1, 1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Item:
-    """What a pack inspects for: one line of the score card."""
-
-    id: str
-    zh: str
-    cls: str
-    severity: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pack:
-    """A folder of rules; ``version`` is the declared one and a digest of all its files."""
-
-    id: str
-    title: str
-    version: str
-    items: Mapping[str, Item]
-    rules: Mapping[str, Rule]
-    folder: str = ""
-    params: Mapping[str, Any] = field(default_factory=dict)
-
-
 def children_of(node: Node) -> tuple[Node, ...]:
     """The conditions directly below ``node``, anchors included."""
     if isinstance(node, All | AtLeast | Seq):
