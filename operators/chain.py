@@ -145,16 +145,21 @@ def _in_range(param: Param, value: float) -> bool:
 
 
 def _expected(param: Param) -> str:
+    return f"{describe(param)}: {param.help}"
+
+
+def describe(param: Param) -> str:
+    """What a parameter takes, in words: type, choices, range, unit."""
     names = {str: "text", int: "a whole number", float: "a number", bool: "true or false", list: "a list"}
-    kinds = " or ".join(names.get(kind, kind.__name__) for kind in _types(param))
+    kinds = " or ".join(names.get(kind, kind.__name__) for kind in _types(param) if kind is not type(None))
     if param.items is not None:
         kinds += f" of {names.get(param.items, param.items.__name__)}"
     if param.choices:
         kinds = f"one of {', '.join(map(str, param.choices))}"
     if param.minimum is not None or param.maximum is not None:
-        kinds += f" from {param.minimum if param.minimum is not None else '-∞'}"
-        kinds += f" to {param.maximum if param.maximum is not None else '∞'}"
-    return f"{kinds}{f' ({param.unit})' if param.unit else ''}: {param.help}"
+        kinds += f" from {param.minimum}" if param.minimum is not None else ""
+        kinds += f" up to {param.maximum}" if param.maximum is not None else ""
+    return f"{kinds} ({param.unit})" if param.unit else kinds
 
 
 @dataclass(frozen=True, kw_only=True)

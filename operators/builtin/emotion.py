@@ -31,7 +31,7 @@ from operators.table import CallTable
     ),
 )
 def emotion(uses: Sequence[Params]) -> Scan:
-    """Hit every turn on which one of emotions ``any`` scores ``at_least`` or more; value = the best score.
+    """Hit every turn on which an emotion of ``any`` scores ``at_least`` or more; value = the best score.
 
     Scores are compared as float32, as the model gives them. An emotion that the model does not have leaves
     the use unknown; so does a call without any scored turn (chat has no voice).

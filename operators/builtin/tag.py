@@ -27,7 +27,7 @@ from operators.table import CallTable
     ),
 )
 def tag(uses: Sequence[Params]) -> Scan:
-    """Hit every turn on which one of labels ``any`` scores ``at_least`` or more; value = the best score.
+    """Hit every turn on which a label of ``any`` scores ``at_least`` or more; value = the best score.
 
     Scores are compared as float32, as the model gives them. A label that the model does not have leaves the
     use unknown (hits of the other labels stay); a call without any scored turn is unknown. The default 0.5 is
