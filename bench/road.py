@@ -2,9 +2,10 @@
 
     python -m bench.road [--quick] [--calls N] [--rounds N] [FILE…]
 
-Both sides go through the same Triton on the same audio in one run, interleaved: *bare* sends the recogniser exactly the
-cuts the road would send, all at once; *whole* inspects the files (decode, speech, recogniser, emotion, tags, operators,
-rules, report). Texts are compared before any figure is printed. Audio time is the calls' duration (both channels count once).
+Both sides go through the same Triton on the same audio in one run, interleaved: *bare* sends the recogniser
+exactly the cuts the road would send, all at once; *whole* inspects the files (decode, speech, recogniser, emotion,
+tags, operators, rules, report). Texts are compared before any figure is printed. Audio time is the calls' duration
+(both channels count once).
 """
 
 import argparse
@@ -45,7 +46,9 @@ def prepare(road: Road, paths: Sequence[Path], calls: int) -> Work:
     cuts: list[Pcm] = []
     seconds = 0.0
     for source in sources:
-        audio = road.decoder.decode(source.path.read_bytes(), sample_rate_hz=road.sample_rate_hz, deadline_s=60)
+        audio = road.decoder.decode(
+            source.path.read_bytes(), sample_rate_hz=road.sample_rate_hz, deadline_s=60
+        )
         seconds += audio.duration_ms / 1000
         cuts += [cut for _, _, cut in session.cuts_of(audio, road.settings.agent_channel)]
     return Work(sources, cuts, seconds / 3600)
@@ -71,8 +74,12 @@ def whole(road: Road, work: Work) -> tuple[float, int, list[Inspection]]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("paths", nargs="*", type=Path, default=[CALLS], help="recordings or folders (default: the demo calls)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "paths", nargs="*", type=Path, default=[CALLS], help="recordings or folders (default: the demo calls)"
+    )
     parser.add_argument("--calls", type=int, default=96)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="ends within a minute")
@@ -85,7 +92,9 @@ def main() -> None:
     if any(b[1] != w[1] for b, w in pairs):
         raise SystemExit(f"the two sides heard different amounts of text: {[(b[1], w[1]) for b, w in pairs]}")
     bare_s, whole_s = (statistics.median(p[side][0] for p in pairs) for side in (0, 1))
-    stages = {name: sum(d.seconds.get(name, 0.0) for d in pairs[-1][1][2]) for name in pairs[-1][1][2][0].seconds}
+    stages = {
+        name: sum(d.seconds.get(name, 0.0) for d in pairs[-1][1][2]) for name in pairs[-1][1][2][0].seconds
+    }
     show(work, bare_s, whole_s, stages)
     figures = {
         "whole_over_bare": round(statistics.median(b[0] / w[0] for b, w in pairs), 3),
@@ -103,12 +112,19 @@ def main() -> None:
 def show(work: Work, bare_s: float, whole_s: float, stages: dict[str, float]) -> None:
     """Print the table for people."""
     console = Console()
-    table = Table("side", "wall s", "× real time", title=f"{len(work.sources)} calls, {work.hours:.2f} h of audio, {len(work.cuts)} cuts")
+    table = Table(
+        "side",
+        "wall s",
+        "× real time",
+        title=f"{len(work.sources)} calls, {work.hours:.2f} h of audio, {len(work.cuts)} cuts",
+    )
     for name, took in (("bare recogniser", bare_s), ("whole road", whole_s)):
         table.add_row(name, f"{took:.2f}", f"{work.hours * 3600 / took:.0f}")
     console.print(table)
     total = sum(stages.values())
-    by_stage = Table("stage", "seconds over all calls", "share", title=f"where a call waits ({AT_ONCE} calls at once)")
+    by_stage = Table(
+        "stage", "seconds over all calls", "share", title=f"where a call waits ({AT_ONCE} calls at once)"
+    )
     for name, seconds in stages.items():
         by_stage.add_row(name, f"{seconds:.2f}", f"{seconds / total:.0%}")
     console.print(by_stage)

@@ -1,6 +1,7 @@
 """Synthesizes the demonstration calls: ``python -m demo.make_calls`` rewrites demo/calls from demo/scripts.
 
-8 kHz A-law WAV files as a telephone recorder writes them, metadata beside each. Needs the [dev] extra (espeak-ng comes with it); nothing is downloaded.
+8 kHz A-law WAV files as a telephone recorder writes them, metadata beside each. Needs the [dev] extra (espeak-ng
+comes with it); nothing is downloaded.
 """
 
 import json
@@ -43,7 +44,11 @@ def _place(script: dict[str, Any]) -> Pcm:
 
 def _level(pcm: Pcm, level_db: float) -> Pcm:
     peak = max(1.0, float(np.abs(pcm.astype(np.float32)).max()))
-    return np.asarray(pcm * (10 ** (level_db / 20) * 32767 / peak) * 2, np.float32).clip(-32767, 32767).astype(np.int16)
+    return (
+        np.asarray(pcm * (10 ** (level_db / 20) * 32767 / peak) * 2, np.float32)
+        .clip(-32767, 32767)
+        .astype(np.int16)
+    )
 
 
 def _riff(chunk: bytes, body: bytes) -> bytes:
@@ -54,7 +59,9 @@ def write_alaw(path: Path, pcm: Pcm) -> None:
     """Write [channels, n] int16 as an A-law WAV (the standard library's wave module writes PCM only)."""
     channels = len(pcm)
     head = np.array([WAVE_FORMAT_ALAW, channels], "<u2").tobytes()
-    head += np.array([RATE_HZ, RATE_HZ * channels], "<u4").tobytes() + np.array([channels, 8, 0], "<u2").tobytes()
+    head += (
+        np.array([RATE_HZ, RATE_HZ * channels], "<u4").tobytes() + np.array([channels, 8, 0], "<u2").tobytes()
+    )
     body = _riff(b"fmt ", head) + _riff(b"data", alaw_encode(pcm.T.reshape(-1)).tobytes())
     path.write_bytes(_riff(b"RIFF", b"WAVE" + body))
 
@@ -67,7 +74,9 @@ def main() -> None:
         if script.get("channels") == 1:
             pcm = pcm.sum(axis=0, dtype=np.int32).clip(-32767, 32767).astype(np.int16)[None]
         write_alaw(HERE / "calls" / f"{path.stem}.wav", pcm)
-        (HERE / "calls" / f"{path.stem}.meta.json").write_text(json.dumps(script["meta"], ensure_ascii=False, indent=1) + "\n")
+        (HERE / "calls" / f"{path.stem}.meta.json").write_text(
+            json.dumps(script["meta"], ensure_ascii=False, indent=1) + "\n"
+        )
         print(f"{path.stem}: {pcm.shape[1] / RATE_HZ:.1f} s, {len(pcm)} channels")
 
 

@@ -11,7 +11,14 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from operators.chain import load_registry
 from operators.rules import cases, lint
@@ -26,7 +33,7 @@ from server.pipeline.session import Road
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
-    help="Inspect calls and chats: transcript, tags, emotion, measures, and rule findings that explain themselves.",
+    help="Inspect calls and chats: transcript, tags, emotion, measures, findings that explain themselves.",
 )  # fmt: skip
 rules_app = typer.Typer(no_args_is_help=True, help="Work on rule packs.")
 models_app = typer.Typer(no_args_is_help=True, help="Look at the served models.")
@@ -67,18 +74,34 @@ def _meta(pairs: list[str]) -> dict[str, Any]:
 
 
 def _progress(quiet: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     return Progress(*columns, console=errors, disable=quiet or not errors.is_terminal)
 
 
 @app.command("inspect")
 def inspect_command(
-    paths: Annotated[list[Path], typer.Argument(help="Media files, transcripts (*.json, *.jsonl) or folders of them.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Media files, transcripts (*.json, *.jsonl) or folders of them.")
+    ],
     pack: Annotated[str, typer.Option(help="Rule pack: a built-in name or a folder.")] = "",
-    meta: Annotated[list[str] | None, typer.Option(help="Metadata for every call, k=v; may be repeated.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per call on standard output.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Write one self-contained page to read, look at and listen to.")] = None,
-    agent_channel: Annotated[int | None, typer.Option(min=0, max=1, help="Channel of the agent: 0 left, 1 right.")] = None,
+    meta: Annotated[
+        list[str] | None, typer.Option(help="Metadata for every call, k=v; may be repeated.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object per call on standard output.")
+    ] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write one self-contained page to read, look at and listen to.")
+    ] = None,
+    agent_channel: Annotated[
+        int | None, typer.Option(min=0, max=1, help="Channel of the agent: 0 left, 1 right.")
+    ] = None,
     calls_at_once: Annotated[int, typer.Option(min=1, max=64, help="Calls in hand at once.")] = 8,
     quiet: Annotated[bool, typer.Option(help="No progress bar.")] = False,
 ) -> None:
@@ -87,7 +110,10 @@ def inspect_command(
     options = inspect.Options(_meta(meta or []), agent_channel, calls_at_once)
     sources = files.find(paths)
     if not sources:
-        raise BadInput(f"no calls found in {', '.join(map(str, paths))}", help=f"media ({' '.join(sorted(files.MEDIA_SUFFIXES))}) or transcripts (.json .jsonl)")
+        raise BadInput(
+            f"no calls found in {', '.join(map(str, paths))}",
+            help=f"media ({' '.join(sorted(files.MEDIA_SUFFIXES))}) or transcripts (.json .jsonl)",
+        )
     results, views = [], []
     with _progress(quiet) as progress:
         waiting = progress.add_task("starting the models", total=None)
@@ -142,7 +168,9 @@ def models_check() -> None:
 
 
 @rules_app.command("check")
-def rules_check(pack: Annotated[str, typer.Argument(help="A built-in name or a folder.")] = "collections_zh") -> None:
+def rules_check(
+    pack: Annotated[str, typer.Argument(help="A built-in name or a folder.")] = "collections_zh",
+) -> None:
     """List every problem of a pack, with file, line and column. Exit status 1 when there is one."""
     problems = lint.check(pack, load_registry())
     for problem in problems:
@@ -152,7 +180,9 @@ def rules_check(pack: Annotated[str, typer.Argument(help="A built-in name or a f
 
 
 @rules_app.command("test")
-def rules_test(pack: Annotated[str, typer.Argument(help="A built-in name or a folder.")] = "collections_zh") -> None:
+def rules_test(
+    pack: Annotated[str, typer.Argument(help="A built-in name or a folder.")] = "collections_zh",
+) -> None:
     """Run the cases beside the rules and show what differs. Exit status 1 when one does."""
     outcome = cases.run(pack, load_registry())
     print(outcome)

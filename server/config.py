@@ -1,4 +1,4 @@
-"""Every setting once: name, default, meaning. Environment variables are ``EARSHOT_`` + the name in capitals."""
+"""Every setting once: name, default, meaning. The environment says ``EARSHOT_`` + the name in capitals."""
 
 from pathlib import Path
 
@@ -19,7 +19,9 @@ class Settings(BaseSettings):
     listen: str = Field("127.0.0.1:8471", description="Address of the gRPC door; `unix:PATH` works too.")
     tls_certificate: Path | None = Field(None, description="PEM certificate chain of the gRPC door.")
     tls_key: Path | None = Field(None, description="PEM private key of the gRPC door.")
-    tls_client_ca: Path | None = Field(None, description="PEM of the CA that client certificates must come from.")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM of the CA that client certificates must come from."
+    )
     allow_plaintext: bool = Field(False, description="Serve without TLS beyond this machine.")
     max_message_bytes: int = Field(64 << 20, description="Largest gRPC message in or out.", ge=1 << 16)
     max_concurrent_calls: int = Field(64, description="Inspections in hand at once; more are refused.", ge=1)
@@ -39,11 +41,15 @@ class Settings(BaseSettings):
 
     # models
     model_repository: Path = Field(ROOT / "model_repository", description="Triton's model folder.")
-    triton_url: str = Field("", description="A running Triton (`host:port` or `unix:PATH`) instead of our own.")
+    triton_url: str = Field(
+        "", description="A running Triton (`host:port` or `unix:PATH`) instead of our own."
+    )
     triton_bin: str = Field("", description="A tritonserver binary instead of the bundled one.")
     model_timeout_s: float = Field(30.0, description="Longest a single model request may take.", gt=0)
     models_in_flight: int = Field(32, description="Model requests in flight at once per model.", ge=1)
-    canary_every_s: float = Field(1.0, description="Seconds between known-answer requests to each model.", gt=0)
+    canary_every_s: float = Field(
+        1.0, description="Seconds between known-answer requests to each model.", gt=0
+    )
 
     # tools
     threads: int = Field(0, description="CPU threads of our own kernels; 0 = all cores.", ge=0)
@@ -58,5 +64,7 @@ def load(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
-        lines = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors())
+        lines = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()
+        )
         raise BadSetting(f"bad settings: {lines}", help="see the table of settings in README.md") from None

@@ -13,7 +13,13 @@ def settings_table() -> str:
     """Every setting as a Markdown table: environment variable, default, meaning."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        default = "the shipped models" if name == "model_repository" else f"`{field.default}`" if field.default not in ("", None) else "none"
+        default = (
+            "the shipped models"
+            if name == "model_repository"
+            else f"`{field.default}`"
+            if field.default not in ("", None)
+            else "none"
+        )
         rows.append(f"| `EARSHOT_{name.upper()}` | {default} | {field.description} |")
     return "\n".join(rows)
 

@@ -37,7 +37,12 @@ def test_links_lead_somewhere(path: Path) -> None:
 def test_commands_named_in_the_readme_exist() -> None:
     named = set(re.findall(r"earshot ((?:rules |models )?[a-z]+)", (ROOT / "README.md").read_text()))
     for words in sorted(named - {"inspects"}):
-        done = subprocess.run([sys.executable, "-m", "server", *words.split(), "--help"], cwd=ROOT, capture_output=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "server", *words.split(), "--help"],
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+        )
         assert done.returncode == 0, f"earshot {words} --help: {done.stderr.decode()[-300:]}"
 
 
@@ -53,6 +58,10 @@ def test_every_error_has_codes_and_help() -> None:
 
 
 def test_tracked_tree_stays_small() -> None:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")
-    total = sum((ROOT / name.decode()).stat().st_size for name in listed if name and (ROOT / name.decode()).exists())
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
+    ).stdout.split(b"\0")
+    total = sum(
+        (ROOT / name.decode()).stat().st_size for name in listed if name and (ROOT / name.decode()).exists()
+    )
     assert total < 12 << 20

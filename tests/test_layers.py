@@ -17,16 +17,46 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("operators.chain", ("operators.table", "operators.spec", "operators.columns")),
     ("operators.measures", ("operators.table", "operators.columns")),
     ("operators.reference", ("operators.spec", "operators.chain")),
-    ("operators.rules", ("operators.table", "operators.spec", "operators.columns", "operators.chain", "operators.rules", "operators.testing")),
+    (
+        "operators.rules",
+        (
+            "operators.table",
+            "operators.spec",
+            "operators.columns",
+            "operators.chain",
+            "operators.rules",
+            "operators.testing",
+        ),
+    ),
     ("operators", ()),
     ("server.api", ("server.api",)),
     ("server.config", ("server.errors",)),
     ("server.errors", ()),
     ("server.telemetry", ()),
-    ("server.pipeline", ("operators", "server.pipeline", "server.config", "server.errors", "server.telemetry")),
-    ("server.adapters", ("server.adapters", "server.pipeline", "server.config", "server.errors", "server.telemetry")),
-    ("server.doors", ("server.doors", "server.pipeline", "server.api", "operators", "server.config", "server.errors", "server.telemetry")),
-    ("server.jobs", ("server.jobs", "server.pipeline", "operators", "server.config", "server.errors", "server.telemetry")),
+    (
+        "server.pipeline",
+        ("operators", "server.pipeline", "server.config", "server.errors", "server.telemetry"),
+    ),
+    (
+        "server.adapters",
+        ("server.adapters", "server.pipeline", "server.config", "server.errors", "server.telemetry"),
+    ),
+    (
+        "server.doors",
+        (
+            "server.doors",
+            "server.pipeline",
+            "server.api",
+            "operators",
+            "server.config",
+            "server.errors",
+            "server.telemetry",
+        ),
+    ),
+    (
+        "server.jobs",
+        ("server.jobs", "server.pipeline", "operators", "server.config", "server.errors", "server.telemetry"),
+    ),
     ("server.reference", ("server.config",)),
     ("server.__main__", ("server", "operators")),
     ("server", ()),
@@ -63,7 +93,11 @@ def violations(module: str, source: str) -> list[str]:
     bad = []
     for name in sorted(imports):
         if name.split(".")[0] in OURS:
-            targets = [name] if (ROOT / Path(*name.split("."))).with_suffix(".py").exists() or "." not in name else [name, name.rpartition(".")[0]]
+            targets = (
+                [name]
+                if (ROOT / Path(*name.split("."))).with_suffix(".py").exists() or "." not in name
+                else [name, name.rpartition(".")[0]]
+            )
             if not any(_inside(target, package) for target in targets for package in (*allowed, module)):
                 if any(other.startswith(f"{name}.") for other in imports):
                     continue  # `from a import b` also lists `a` itself
@@ -75,7 +109,12 @@ def violations(module: str, source: str) -> list[str]:
 
 
 def _modules() -> list[Path]:
-    return sorted(p for package in ("server", "operators") for p in (ROOT / package).rglob("*.py") if "/api/earshot/" not in str(p))
+    return sorted(
+        p
+        for package in ("server", "operators")
+        for p in (ROOT / package).rglob("*.py")
+        if "/api/earshot/" not in str(p)
+    )
 
 
 @pytest.mark.parametrize("path", _modules(), ids=_name)
@@ -83,7 +122,9 @@ def test_layer(path: Path) -> None:
     assert violations(_name(path), path.read_text()) == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "model_repository").glob("*/1/*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "model_repository").glob("*/1/*.py")), ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_model_files_stand_alone(path: Path) -> None:
     imported = {name.split(".")[0] for name in _imports(path.read_text())}
     assert not imported & set(OURS), "Triton puts only the model's own folder on sys.path"
@@ -91,7 +132,9 @@ def test_model_files_stand_alone(path: Path) -> None:
 
 def test_builtin_operators_do_not_import_one_another() -> None:
     for path in (ROOT / "operators" / "builtin").glob("[!_]*.py"):
-        assert not [name for name in _imports(path.read_text()) if name.startswith("operators.builtin")], path.name
+        assert not [name for name in _imports(path.read_text()) if name.startswith("operators.builtin")], (
+            path.name
+        )
 
 
 @pytest.mark.parametrize(

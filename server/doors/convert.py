@@ -21,7 +21,8 @@ def transcript(message: pb.Transcript) -> dict[str, Any]:
     for index, turn in enumerate(message.turns):
         if turn.role not in _ROLES:
             raise BadTranscript(
-                f"turns[{index}].role is {turn.role}", help="set ROLE_AGENT, ROLE_CUSTOMER or ROLE_OTHER on every turn"
+                f"turns[{index}].role is {turn.role}",
+                help="set ROLE_AGENT, ROLE_CUSTOMER or ROLE_OTHER on every turn",
             )
         turns.append(
             {

@@ -23,14 +23,17 @@ from server.pipeline.session import Road
 OpenRoad = Callable[[Settings], AbstractContextManager[Road]]
 CODECS = ("pcm_s16le", "pcm_alaw", "pcm_mulaw", "mp3", "amrnb", "opus", "vorbis", "aac", "flac")
 SHM_BYTES_NEEDED = 64 << 20
-"""Triton's Python backend keeps its tensors there; a container's default of 64 MiB holds one large request."""
+"""Triton's Python backend keeps its tensors there; a container's default of 64 MiB is the least."""
 MEMORY_BYTES_NEEDED = 2 << 30
 
 
 def run(console: Console, settings: Settings, open_road: OpenRoad) -> bool:
     """Print one line per check and return whether all passed; the last checks start the real models."""
     sound = True
-    for name, check in (*_machine(settings), ("models and the whole road", lambda: _road(settings, open_road))):
+    for name, check in (
+        *_machine(settings),
+        ("models and the whole road", lambda: _road(settings, open_road)),
+    ):
         try:
             said, style = check(), "green"
         except EarshotError as error:
@@ -53,7 +56,7 @@ def _interpreter() -> str:
     if sys.version_info[:2] != (3, 11) or int(np.__version__.split(".")[0]) >= 2:
         raise BadSetting(
             f"Python {sys.version.split()[0]} with numpy {np.__version__}",
-            help="the bundled Triton needs Python 3.11 and numpy below 2: run `make setup` and use .venv/bin/earshot",
+            help="the bundled Triton needs Python 3.11 and numpy below 2: run `make setup`",
         )
     return f"Python {sys.version.split()[0]}, numpy {np.__version__}"
 
@@ -74,7 +77,9 @@ def _kernels() -> str:
 def _shared_memory() -> str:
     free = shutil.disk_usage("/dev/shm").free
     if free < SHM_BYTES_NEEDED:
-        raise BadSetting(f"/dev/shm has {free >> 20} MiB free", help="give the container --shm-size=1g or larger")
+        raise BadSetting(
+            f"/dev/shm has {free >> 20} MiB free", help="give the container --shm-size=1g or larger"
+        )
     return f"/dev/shm has {free >> 20} MiB free"
 
 
@@ -99,12 +104,17 @@ def _repository(folder: Path) -> str:
     models = sorted(path.parent.name for path in folder.glob("*/config.pbtxt"))
     lacking = {"asr", "emotion", "semantic_tags"} - set(models)
     if lacking:
-        raise BadSetting(f"{folder} has no {', '.join(sorted(lacking))}", help="set EARSHOT_MODEL_REPOSITORY to a complete folder")
+        raise BadSetting(
+            f"{folder} has no {', '.join(sorted(lacking))}",
+            help="set EARSHOT_MODEL_REPOSITORY to a complete folder",
+        )
     return f"{', '.join(models)}"
 
 
 def _road(settings: Settings, open_road: OpenRoad) -> str:
     with open_road(settings) as road:
         health.prove(road)
-        versions = ", ".join(f"{m.name} {m.version}" for m in (road.models.asr, road.models.emotion, road.models.tags))
+        versions = ", ".join(
+            f"{m.name} {m.version}" for m in (road.models.asr, road.models.emotion, road.models.tags)
+        )
         return f"a known call passed ({versions})"

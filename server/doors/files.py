@@ -9,8 +9,24 @@ from typing import Any
 from server.errors import BadInput, BadTranscript
 
 MEDIA_SUFFIXES = frozenset(
-    ".wav .mp3 .amr .ogg .opus .oga .flac .m4a .aac .mp4 .webm .mkv .mov .3gp".split()  # what a folder is searched for
+    (
+        ".wav",
+        ".mp3",
+        ".amr",
+        ".ogg",
+        ".opus",
+        ".oga",
+        ".flac",
+        ".m4a",
+        ".aac",
+        ".mp4",
+        ".webm",
+        ".mkv",
+        ".mov",
+        ".3gp",
+    )
 )
+"""What a folder is searched for; a file given by name is tried whatever its suffix."""
 META_SUFFIX = ".meta.json"
 TRANSCRIPT_SUFFIXES = frozenset({".json", ".jsonl"})
 
@@ -37,7 +53,11 @@ def find(paths: Sequence[Path]) -> list[Source]:
     files = [(path, path.name) for path in paths if not path.is_dir()]
     for folder in (path for path in paths if path.is_dir()):
         wanted = MEDIA_SUFFIXES | TRANSCRIPT_SUFFIXES
-        inside = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() in wanted and not p.name.endswith(META_SUFFIX))
+        inside = sorted(
+            p
+            for p in folder.rglob("*")
+            if p.is_file() and p.suffix.lower() in wanted and not p.name.endswith(META_SUFFIX)
+        )
         files += [(path, str(path.relative_to(folder))) for path in inside]
     return [source for path, name in files for source in _open(path, name)]
 
@@ -61,7 +81,9 @@ def _media(path: Path, call_id: str) -> Source:
         if not isinstance(meta, dict):
             raise ValueError("not an object")
     except (OSError, ValueError, RecursionError) as error:
-        return Source(call_id, path, fault=BadInput(f"{beside}: {error}", help="write metadata as one JSON object"))
+        return Source(
+            call_id, path, fault=BadInput(f"{beside}: {error}", help="write metadata as one JSON object")
+        )
     return Source(call_id, path, meta=meta)
 
 
@@ -69,7 +91,9 @@ def _transcripts(path: Path, call_id: str) -> Iterator[Source]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        yield Source(call_id, path, fault=BadTranscript(f"{path}: {error}", help="transcripts are UTF-8 JSON files"))
+        yield Source(
+            call_id, path, fault=BadTranscript(f"{path}: {error}", help="transcripts are UTF-8 JSON files")
+        )
         return
     if path.suffix.lower() == ".jsonl":
         numbered = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
@@ -83,8 +107,15 @@ def _one(path: Path, call_id: str, text: str, where: str) -> Source:
     try:
         raw: Any = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        place = f"line {error.lineno} column {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else "too deep"
-        fault = BadTranscript(f"{path}: {where}not JSON ({place})", help="write one transcript object per file, or per line in *.jsonl")
+        place = (
+            f"line {error.lineno} column {error.colno}: {error.msg}"
+            if isinstance(error, json.JSONDecodeError)
+            else "too deep"
+        )
+        fault = BadTranscript(
+            f"{path}: {where}not JSON ({place})",
+            help="write one transcript object per file, or per line in *.jsonl",
+        )
         return Source(call_id, path, fault=fault)
     own_id = raw.get("call_id") if isinstance(raw, dict) else None
     return Source(str(own_id) if own_id not in (None, "") else call_id, path, transcript=raw)

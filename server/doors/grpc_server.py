@@ -44,7 +44,11 @@ async def serve(road: Road) -> None:
     server, door, watch = _server(road), InspectionDoor(road), health.Health()
     pb_grpc.add_InspectionServicer_to_server(door, server)
     health_pb2_grpc.add_HealthServicer_to_server(watch.servicer, server)
-    names = (pb.DESCRIPTOR.services_by_name["Inspection"].full_name, grpc_health.SERVICE_NAME, reflection.SERVICE_NAME)
+    names = (
+        pb.DESCRIPTOR.services_by_name["Inspection"].full_name,
+        grpc_health.SERVICE_NAME,
+        reflection.SERVICE_NAME,
+    )
     reflection.enable_server_reflection(names, server)
     await watch.set(serving=False)
     stop = asyncio.Event()
@@ -55,7 +59,9 @@ async def serve(road: Road) -> None:
     try:
         await asyncio.to_thread(health.prove, road)
         log.info("%s on %s", SERVER_STARTED, settings.listen)
-        following = asyncio.create_task(watch.follow(lambda: road.models.healthy, settings.canary_every_s / 2))
+        following = asyncio.create_task(
+            watch.follow(lambda: road.models.healthy, settings.canary_every_s / 2)
+        )
         await stop.wait()
         following.cancel()
     finally:
@@ -76,15 +82,20 @@ def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
         return None
     raise BadSetting(
         f"refusing to serve calls in plain text on {settings.listen!r}",
-        help="set EARSHOT_TLS_CERTIFICATE and EARSHOT_TLS_KEY, or EARSHOT_ALLOW_PLAINTEXT=1 behind a proxy that encrypts",
+        help="set EARSHOT_TLS_CERTIFICATE and EARSHOT_TLS_KEY, or EARSHOT_ALLOW_PLAINTEXT=1 behind a TLS proxy",
     )
 
 
 def _listen(server: grpc.aio.Server, settings: Settings) -> None:
     address, credentials = settings.listen, _credentials(settings)
     try:
-        bound = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+        bound = (
+            server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+        )
     except RuntimeError:
         bound = 0
     if not bound and not address.startswith("unix:"):
-        raise BadSetting(f"cannot listen on {address!r}", help="is another server running? set EARSHOT_LISTEN to a free address")
+        raise BadSetting(
+            f"cannot listen on {address!r}",
+            help="is another server running? set EARSHOT_LISTEN to a free address",
+        )

@@ -1,4 +1,4 @@
-"""Health that means something: SERVING only after a known call went down the whole road, and while models answer."""
+"""Health that means something: SERVING after a known call went down the whole road, while models answer."""
 
 import asyncio
 import base64
@@ -68,7 +68,9 @@ class Health:
 
     async def set(self, *, serving: bool) -> None:
         """Say whether we serve."""
-        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        status = (
+            health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        )
         for service in SERVICES:
             await self.servicer.set(service, status)
 

@@ -44,13 +44,21 @@ def _inspect(road: Road, source: Source, options: Options) -> Inspection:
             return road.inspect_transcript(source.transcript, call_id=source.call_id, meta=options.meta)
         size, most = source.path.stat().st_size, road.settings.max_audio_bytes
         if size > most:
-            raise TooLarge(f"{source.path} has {size} bytes, more than {most}", help="raise EARSHOT_MAX_AUDIO_BYTES or cut it")
+            raise TooLarge(
+                f"{source.path} has {size} bytes, more than {most}",
+                help="raise EARSHOT_MAX_AUDIO_BYTES or cut it",
+            )
         data = source.path.read_bytes()
         meta = {**source.meta, **options.meta}
-        return road.inspect_audio(data, call_id=source.call_id, meta=meta, agent_channel=options.agent_channel)
+        return road.inspect_audio(
+            data, call_id=source.call_id, meta=meta, agent_channel=options.agent_channel
+        )
     except EarshotError as error:
         return report.failed(source.call_id, error, road.models, road.judge("").pack)
     except Exception as error:
         log.exception("%s: %s", CALL_FAILED, type(error).__name__)
-        fault = Internal(f"the inspection of {source.call_id} failed on our side ({type(error).__name__})", help="please report it")
+        fault = Internal(
+            f"the inspection of {source.call_id} failed on our side ({type(error).__name__})",
+            help="please report it",
+        )
         return report.failed(source.call_id, fault, road.models, road.judge("").pack)

@@ -30,7 +30,9 @@ def show(console: Console, results: Sequence[Mapping[str, Any]]) -> None:
     failed = sum(result["error"] is not None for result in results)
     flagged = sum(any(f["severity"] == "fatal" for f in result["findings"]) for result in results)
     findings = sum(len(result["findings"]) for result in results)
-    console.print(f"{len(results)} calls: {findings} findings, {flagged} calls with a fatal one, {failed} not inspected")
+    console.print(
+        f"{len(results)} calls: {findings} findings, {flagged} calls with a fatal one, {failed} not inspected"
+    )
 
 
 def call_panel(result: Mapping[str, Any]) -> Panel:
@@ -38,16 +40,27 @@ def call_panel(result: Mapping[str, Any]) -> Panel:
     error = result["error"]
     if error is not None:
         body: RenderableType = Text(f"{error['message']}\nhelp: {error['help']}", style="yellow")
-        return Panel(body, title=f"[bold]{escape(result['call_id'])}[/] not inspected ({error['code']})", border_style="yellow")
-    parts: list[RenderableType] = [_findings(result)] if result["findings"] else [Text("no findings", style="green")]
-    unknown = [f"{item} ({v['reason']})" if v.get("reason") else item for item, v in result["items"].items() if v["verdict"] == "unknown"]
+        return Panel(
+            body,
+            title=f"[bold]{escape(result['call_id'])}[/] not inspected ({error['code']})",
+            border_style="yellow",
+        )
+    parts: list[RenderableType] = (
+        [_findings(result)] if result["findings"] else [Text("no findings", style="green")]
+    )
+    unknown = [
+        f"{item} ({v['reason']})" if v.get("reason") else item
+        for item, v in result["items"].items()
+        if v["verdict"] == "unknown"
+    ]
     if unknown:
         parts.append(Text("cannot tell: " + "; ".join(unknown), style="yellow"))
     if result["warnings"]:
         parts.append(Text("note: " + ", ".join(result["warnings"]), style="dim"))
     length = f", {clock(result['duration_ms'])}" if result["duration_ms"] else ""
     style = "red" if any(f["severity"] == "fatal" for f in result["findings"]) else "green"
-    title = f"[bold]{escape(result['call_id'])}[/]  score {result['score']:g}, {len(result['turns'])} turns{length}"
+    name = f"[bold]{escape(result['call_id'])}[/]"
+    title = f"{name}  score {result['score']:g}, {len(result['turns'])} turns{length}"
     return Panel(Group(*parts), title=title, border_style=style, title_align="left")
 
 
@@ -80,7 +93,11 @@ def _evidence(piece: Mapping[str, Any], turns: Sequence[Mapping[str, Any]]) -> T
         line.append(text[start:end], style="reverse")
         line.append(text[end:right] + ("…" if right < len(text) else ""))
     if "value" in piece and piece["operator"] not in ("keyword", "regex"):
-        line.append(f"  {piece['operator']} {piece.get('text', '') if turn is not None else ''} {piece['value']:.6g} {piece.get('unit', '')}".rstrip(), style="dim")
+        what = piece.get("text", "") if turn is not None else ""
+        line.append(
+            f"  {piece['operator']} {what} {piece['value']:.6g} {piece.get('unit', '')}".rstrip(),
+            style="dim",
+        )
     return line
 
 
@@ -88,6 +105,8 @@ def show_models(console: Console, models: Sequence[ModelInfo]) -> None:
     """Print the served models."""
     table = Table("model", "version", "labels", "parameters")
     for model in models:
-        parameters = ", ".join(f"{k}={v}" for k, v in sorted((model.parameters or {}).items()) if k != "labels")
+        parameters = ", ".join(
+            f"{k}={v}" for k, v in sorted((model.parameters or {}).items()) if k != "labels"
+        )
         table.add_row(model.name, model.version, str(len(model.labels) or ""), parameters)
     console.print(table)

@@ -29,7 +29,9 @@ class InspectionDoor(pb_grpc.InspectionServicer):
         self._room = road.settings.max_concurrent_calls
         self._threads = ThreadPoolExecutor(self._room, "inspect")
 
-    async def Inspect(self, request: pb.InspectRequest, context: grpc.aio.ServicerContext) -> pb.InspectResponse:
+    async def Inspect(
+        self, request: pb.InspectRequest, context: grpc.aio.ServicerContext
+    ) -> pb.InspectResponse:
         """Inspect one call; every error leaves as a typed status."""
         try:
             return await self._inspect(request, context)
@@ -39,10 +41,18 @@ class InspectionDoor(pb_grpc.InspectionServicer):
             raise
         except Exception as error:
             log.log(logging.ERROR, "%s: %s", CALL_FAILED, type(error).__name__, exc_info=True)
-            await _abort(context, Internal("the inspection failed on our side", help="send it again; the server's log has the details"))
+            await _abort(
+                context,
+                Internal(
+                    "the inspection failed on our side",
+                    help="send it again; the server's log has the details",
+                ),
+            )
         raise AssertionError("abort always raises")
 
-    async def _inspect(self, request: pb.InspectRequest, context: grpc.aio.ServicerContext) -> pb.InspectResponse:
+    async def _inspect(
+        self, request: pb.InspectRequest, context: grpc.aio.ServicerContext
+    ) -> pb.InspectResponse:
         if self._room <= 0:
             raise Busy(
                 f"{self._road.settings.max_concurrent_calls} inspections are in hand",
@@ -77,16 +87,14 @@ class InspectionDoor(pb_grpc.InspectionServicer):
             agent = request.audio.agent_channel if request.audio.HasField("agent_channel") else None
             if agent not in (None, 0, 1):
                 raise BadInput(f"agent_channel is {agent}", help="0 is the left channel, 1 the right one")
-            return partial(
-                self._road.inspect_audio, request.audio.content, call_id=call_id, meta=meta, agent_channel=agent,
-                pack=request.pack, deadline_s=deadline_s,
-            )  # fmt: skip
+            work = partial(self._road.inspect_audio, request.audio.content, agent_channel=agent)
+            return partial(work, call_id=call_id, meta=meta, pack=request.pack, deadline_s=deadline_s)
         if kind == "transcript":
-            return partial(
-                self._road.inspect_transcript, convert.transcript(request.transcript), call_id=call_id, meta=meta,
-                pack=request.pack, deadline_s=deadline_s,
-            )  # fmt: skip
-        raise BadInput("the request has neither audio nor transcript", help="set one of the two fields of `input`")
+            work = partial(self._road.inspect_transcript, convert.transcript(request.transcript))
+            return partial(work, call_id=call_id, meta=meta, pack=request.pack, deadline_s=deadline_s)
+        raise BadInput(
+            "the request has neither audio nor transcript", help="set one of the two fields of `input`"
+        )
 
     def close(self) -> None:
         """Stop taking calls and let go of the threads; running calls end on their own."""
@@ -95,5 +103,7 @@ class InspectionDoor(pb_grpc.InspectionServicer):
 
 async def _abort(context: grpc.aio.ServicerContext, error: EarshotError) -> None:
     await context.abort(
-        getattr(grpc.StatusCode, error.grpc_code), str(error), trailing_metadata=((ERROR_CODE_KEY, error.code),)
+        getattr(grpc.StatusCode, error.grpc_code),
+        str(error),
+        trailing_metadata=((ERROR_CODE_KEY, error.code),),
     )

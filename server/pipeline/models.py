@@ -32,7 +32,7 @@ class ModelInfo:
 
 
 class Models(Protocol):
-    """The three models of the road. Every method keeps the order of its input and may be called by many threads.
+    """The three models of the road. Methods keep the order of their input and may be called by many threads.
 
     Raises (all methods): ModelUnavailable, BadModel, DeadlineOver.
     """

@@ -23,8 +23,12 @@ def build(call: Call, table: CallTable, judgement: Judgement, pack: Pack, models
         **_head(call.call_id, pack, models),
         "score": judgement.score,
         "items": {name: _item(pack, name, verdict) for name, verdict in judgement.items.items()},
-        "rules": {name: {"verdict": v, "item": pack.rules[name].item} for name, v in judgement.verdicts.items()},
-        "findings": [_finding(pack, finding.as_dict()) for finding in judgement.findings if finding.verdict == "hit"],
+        "rules": {
+            name: {"verdict": v, "item": pack.rules[name].item} for name, v in judgement.verdicts.items()
+        },
+        "findings": [
+            _finding(pack, finding.as_dict()) for finding in judgement.findings if finding.verdict == "hit"
+        ],
         "turns": [_turn(turn) for turn in call.turns],
         "measures": measured,
         "warnings": list(call.warnings),
@@ -60,7 +64,12 @@ def _item(pack: Pack, name: str, verdict: Any) -> dict[str, Any]:
 
 
 def _turn(turn: Turn) -> dict[str, Any]:
-    out: dict[str, Any] = {"role": turn.role, "text": turn.text, "start_ms": turn.start_ms, "end_ms": turn.end_ms}
+    out: dict[str, Any] = {
+        "role": turn.role,
+        "text": turn.text,
+        "start_ms": turn.start_ms,
+        "end_ms": turn.end_ms,
+    }
     out["tags"] = {label: round(score, DIGITS) for label, score in turn.tags.items()}
     out["emotion"] = {label: round(score, DIGITS) for label, score in turn.emotion.items()}
     out["confidence"] = None if turn.confidence is None else round(turn.confidence, DIGITS)

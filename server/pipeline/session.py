@@ -18,7 +18,7 @@ from server.pipeline.decode import Decoder
 from server.pipeline.models import Models, Pcm
 
 SHORTEST_EMOTION_MS = 300
-"""Less sound than this says nothing about a feeling; such turns get the nearest longer stretch around them."""
+"""Less sound than this says nothing about a feeling; such turns are widened to it."""
 LONGEST_EMOTION_MS = 15_000
 
 
@@ -56,7 +56,9 @@ class Road:
         """
         name = pack or self.settings.pack
         if name not in self.judges:
-            raise BadInput(f"no pack {name!r} is loaded", help=f"loaded packs: {', '.join(sorted(self.judges))}")
+            raise BadInput(
+                f"no pack {name!r} is loaded", help=f"loaded packs: {', '.join(sorted(self.judges))}"
+            )
         return self.judges[name]
 
     def inspect_audio(
@@ -99,7 +101,9 @@ class Road:
     def __enter__(self) -> "Road":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -156,8 +160,9 @@ class Session:
         spoken = turns.build(_recognise(road.models, cuts, self._agent_channel, clock.left_s()))
         clock.stage("asr")
         call = Call(
-            call_id=self._call_id, meta=self._meta, turns=spoken, duration_ms=audio.duration_ms, has_times=True,
-            separated=len(sides) == 2, has_audio=True, speech=found, warnings=(*audio.warnings, *warnings),
+            call_id=self._call_id, meta=self._meta, turns=spoken, duration_ms=audio.duration_ms,
+            has_times=True, separated=len(sides) == 2, has_audio=True, speech=found,
+            warnings=(*audio.warnings, *warnings),
         )  # fmt: skip
         return _conclude(road, self._judge, call, clock, audio, sides)
 
@@ -197,25 +202,39 @@ def _cuts(sides: Mapping[str, Pcm], found: Mapping[str, Speech], rate_hz: int) -
     return cuts
 
 
-def _recognise(models: Models, cuts: Sequence[tuple[str, int, Pcm]], agent_channel: int, left_s: float) -> list[turns.Heard]:
+def _recognise(
+    models: Models, cuts: Sequence[tuple[str, int, Pcm]], agent_channel: int, left_s: float
+) -> list[turns.Heard]:
     channels = {"agent": agent_channel, "customer": 1 - agent_channel, "other": 0}
     units = models.transcribe([pcm for _, _, pcm in cuts], deadline_s=left_s) if cuts else []
-    return [turns.Heard(role, channels[role], start, u) for (role, start, _), u in zip(cuts, units, strict=True)]
+    return [
+        turns.Heard(role, channels[role], start, u) for (role, start, _), u in zip(cuts, units, strict=True)
+    ]
 
 
 def _conclude(
-    road: Road, judge: Judge, call: Call, clock: _Clock, audio: Audio | None = None, sides: Mapping[str, Pcm] | None = None
+    road: Road,
+    judge: Judge,
+    call: Call,
+    clock: _Clock,
+    audio: Audio | None = None,
+    sides: Mapping[str, Pcm] | None = None,
 ) -> Inspection:
     """The part of the road that audio and transcripts share: scores, table, operators, rules, report."""
     models = road.models
     emotion: Future[Any] | None = None
     if audio is not None and sides is not None and call.turns:
-        excerpts = [_excerpt(turn.start_ms or 0, turn.end_ms or 0, sides[turn.role], audio.sample_rate_hz) for turn in call.turns]
+        excerpts = [
+            _excerpt(turn.start_ms or 0, turn.end_ms or 0, sides[turn.role], audio.sample_rate_hz)
+            for turn in call.turns
+        ]
         emotion = road.pool.submit(models.emotions, excerpts, deadline_s=clock.left_s())
     tags = None
     if call.turns:
         texts = [turn.text for turn in call.turns]
-        tags = models.tag_turns(texts, [turn.role for turn in call.turns], ["", *texts[:-1]], deadline_s=clock.left_s())
+        tags = models.tag_turns(
+            texts, [turn.role for turn in call.turns], ["", *texts[:-1]], deadline_s=clock.left_s()
+        )
     feelings = emotion.result() if emotion is not None else None
     call = replace(
         call,

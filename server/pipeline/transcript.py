@@ -12,7 +12,9 @@ from server.pipeline.call import Call, Turn
 
 MAX_TURNS = 100_000
 MAX_CALL_MS = 7 * 24 * 3600 * 1000
-SHAPE = '{"call_id": "x1", "meta": {…}, "turns": [{"role": "agent", "text": "…", "start_ms": 0, "end_ms": 1800}, …]}'
+SHAPE = (
+    '{"call_id": "x1", "meta": {…}, "turns": [{"role": "agent", "text": "…", "start_ms": 0, "end_ms": 1800}]}'
+)
 _ALIASES = {"a": "agent", "c": "customer", "客服": "agent", "坐席": "agent", "客户": "customer"}
 
 
@@ -40,7 +42,7 @@ class _Transcript(BaseModel):
 
 
 def parse(raw: object, *, call_id: str, meta: Mapping[str, Any] | None = None) -> Call:
-    """A call from one transcript object; ``call_id`` serves when the object has none, ``meta`` overrides its own.
+    """A call from one transcript object; ``call_id`` serves when it has none, ``meta`` overrides its own.
 
     Fields that the shape does not name are ignored. Turns are put in order of their start. Without times on
     every turn the call counts as a chat: operators that need times answer *unknown*.
@@ -54,7 +56,11 @@ def parse(raw: object, *, call_id: str, meta: Mapping[str, Any] | None = None) -
         raise BadTranscript(_problems(call_id, error), help=f"write transcripts as {SHAPE}") from None
     timed = all(turn.start_ms is not None and turn.end_ms is not None for turn in transcript.turns)
     turns = [_turn(turn, timed=timed) for turn in transcript.turns]
-    backwards = [i for i, t in enumerate(turns) if t.start_ms is not None and t.end_ms is not None and t.end_ms < t.start_ms]
+    backwards = [
+        i
+        for i, t in enumerate(turns)
+        if t.start_ms is not None and t.end_ms is not None and t.end_ms < t.start_ms
+    ]
     if backwards:
         first = turns[backwards[0]]
         raise BadTranscript(
@@ -82,7 +88,10 @@ def _turn(turn: _Turn, *, timed: bool) -> Turn:
 
 
 def _problems(call_id: str, error: ValidationError, most: int = 5) -> str:
-    found = [f"{'.'.join(map(str, e['loc'])) or 'transcript'}: {e['msg']} (got {str(e['input'])[:60]!r})" for e in error.errors()]
+    found = [
+        f"{'.'.join(map(str, e['loc'])) or 'transcript'}: {e['msg']} (got {str(e['input'])[:60]!r})"
+        for e in error.errors()
+    ]
     more = f"; and {len(found) - most} more" if len(found) > most else ""
     return f"{call_id}: {'; '.join(found[:most])}{more}"
 

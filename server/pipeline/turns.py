@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,10 +61,16 @@ def _utterances(role: str, channel: int, segments: Sequence[Heard]) -> list[Turn
     edges = [0, *cuts, len(start)]
     return [
         Turn(
-            role=role, channel=channel, text="".join(characters[a:b]), start_ms=start[a], end_ms=max(end[a:b]),
-            confidence=sum(confidence[a:b]) / (b - a), char_start_ms=tuple(start[a:b]), char_end_ms=tuple(end[a:b]),
-        )  # fmt: skip
-        for a, b in zip(edges, edges[1:], strict=False)
+            role=role,
+            channel=channel,
+            text="".join(characters[a:b]),
+            start_ms=start[a],
+            end_ms=max(end[a:b]),
+            confidence=sum(confidence[a:b]) / (b - a),
+            char_start_ms=tuple(start[a:b]),
+            char_end_ms=tuple(end[a:b]),
+        )
+        for a, b in pairwise(edges)
         if b > a
     ]
 
@@ -127,7 +134,9 @@ def table(call: Call, *, emotion_labels: tuple[str, ...], tag_labels: tuple[str,
             turn_end_ms=spans[:, 1].copy(),
             text=np.frombuffer(b"".join(texts), np.uint8),
             text_offsets=np.cumsum([0, *map(len, texts)], dtype=np.int64),
-            turn_confidence=np.array([np.nan if t.confidence is None else t.confidence for t in turns], np.float32),
+            turn_confidence=np.array(
+                [np.nan if t.confidence is None else t.confidence for t in turns], np.float32
+            ),
             char_offsets=np.cumsum([0, *(len(start) for start, _ in characters)], dtype=np.int64),
             char_start_ms=np.array([ms for start, _ in characters for ms in start], np.int64),
             char_end_ms=np.array([ms for _, end in characters for ms in end], np.int64),

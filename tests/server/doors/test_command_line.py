@@ -14,7 +14,14 @@ KEYS = {"call_id", "score", "items", "findings", "turns", "measures", "versions"
 
 
 def earshot(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "server", *map(str, words)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=180)
+    return subprocess.run(
+        [sys.executable, "-m", "server", *map(str, words)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +33,9 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Co
     (folder / "quiet.wav").write_bytes(silence(2))
     (folder / "broken.wav").write_bytes(b"RIFF\x00\x00")
     (folder / "empty.mp3").write_bytes(b"")
-    (folder / "chats.jsonl").write_text((CALLS / "chat.json").read_text().replace("\n", " ") + "\n{not json}\n")
+    (folder / "chats.jsonl").write_text(
+        (CALLS / "chat.json").read_text().replace("\n", " ") + "\n{not json}\n"
+    )
     return folder, earshot("inspect", folder, "--json", "--html", folder / "page.html")
 
 
@@ -41,8 +50,13 @@ def test_bad_files_cost_only_themselves(mixed: tuple[Path, subprocess.CompletedP
     _, done = mixed
     errors = {r["call_id"]: r["error"] for r in map(json.loads, done.stdout.splitlines())}
     assert {k: v and v["code"] for k, v in errors.items()} == {
-        "broken": errors["broken"]["code"], "chat": None, "chats:2": "bad_transcript", "empty": "empty", "good": None, "quiet": None,
-    }  # fmt: skip
+        "broken": errors["broken"]["code"],
+        "chat": None,
+        "chats:2": "bad_transcript",
+        "empty": "empty",
+        "good": None,
+        "quiet": None,
+    }
     assert all(e["message"] and e["help"] for e in errors.values() if e)
     assert done.returncode == 1, "the exit status tells that some calls were not inspected"
 

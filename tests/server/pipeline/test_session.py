@@ -28,7 +28,12 @@ def test_the_compliant_call_has_nothing_fatal(road: Road) -> None:
 
 def test_the_abusive_call_is_caught(road: Road) -> None:
     found = hits(inspect(road, "abusive"))
-    assert {"threat_intimidation", "insult_profanity_discrimination", "prohibited_hours", "excessive_frequency"} <= found
+    assert {
+        "threat_intimidation",
+        "insult_profanity_discrimination",
+        "prohibited_hours",
+        "excessive_frequency",
+    } <= found
 
 
 def test_the_third_party_call_is_caught(road: Road) -> None:
@@ -56,13 +61,17 @@ def test_swapped_channels_swap_the_roles(road: Road) -> None:
     straight, swapped = inspect(road, "third_party"), inspect(road, "third_party", agent_channel=1)
     other = {"agent": "customer", "customer": "agent"}
     assert [other[t["role"]] for t in straight["turns"]] == [t["role"] for t in swapped["turns"]]
-    assert "third_party_disclosure" not in hits(swapped), "the control: the same words from the customer are no violation"
+    assert "third_party_disclosure" not in hits(swapped), (
+        "the control: the same words from the customer are no violation"
+    )
 
 
 def test_mono_is_flagged_and_two_sided_rules_are_unknown(road: Road) -> None:
     result = inspect(road, "mono")
     assert "mono" in result["warnings"] and {t["role"] for t in result["turns"]} == {"other"}
-    assert [f for f in result["findings"] if f["evidence"][0]["operator"] in ("interruption", "silence")] == []
+    assert [
+        f for f in result["findings"] if f["evidence"][0]["operator"] in ("interruption", "silence")
+    ] == []
     assert "unknown" in {v["verdict"] for v in result["rules"].values()}
 
 

@@ -7,7 +7,11 @@ import pytest
 from server.errors import BadTranscript
 from server.pipeline.transcript import parse
 
-GOOD = {"call_id": "x1", "meta": {"balance_yuan": 3.5}, "turns": [{"role": "agent", "text": "您好", "start_ms": 0, "end_ms": 900}]}
+GOOD = {
+    "call_id": "x1",
+    "meta": {"balance_yuan": 3.5},
+    "turns": [{"role": "agent", "text": "您好", "start_ms": 0, "end_ms": 900}],
+}
 
 
 def test_the_documented_shape_is_taken() -> None:
@@ -51,7 +55,10 @@ def test_no_turns_is_a_result_with_a_warning() -> None:
         ({"turns": [{"role": "agent"}]}, "turns.0.text"),
         ({"turns": [{"role": "agent", "text": 5}]}, "turns.0.text"),
         ({"turns": [{"role": "agent", "text": "x", "start_ms": -1, "end_ms": 5}]}, "turns.0.start_ms"),
-        ({"turns": [{"role": "agent", "text": "x", "start_ms": float("nan"), "end_ms": 5}]}, "turns.0.start_ms"),
+        (
+            {"turns": [{"role": "agent", "text": "x", "start_ms": float("nan"), "end_ms": 5}]},
+            "turns.0.start_ms",
+        ),
         ({"turns": [{"role": "agent", "text": "x", "start_ms": 9, "end_ms": 5}]}, "turns[0]"),
         ({"turns": [{"role": "agent", "text": "x", "start_ms": 0, "end_ms": 10**15}]}, "turns.0.end_ms"),
         ({"turns": [], "meta": {"a": {"b": {"c": 1}}}}, "'a'"),
