@@ -1,11 +1,11 @@
 """The guard: a small parent of tritonserver that outlives earshot just long enough to clean up after it.
 
-Run as ``python -I -S triton_guard.py OWNER_PID FOLDER SHM_PREFIX COMMAND…``; stands alone on the standard library so
-that it starts in milliseconds. It starts COMMAND, holds a lock in FOLDER, and waits for whichever comes first:
-SIGTERM (stop gracefully), the owner's death (kill at once), or the command's own end. In all three cases no process,
-socket or shared-memory region is left. If the guard itself is killed, the kernel kills tritonserver
-(PR_SET_PDEATHSIG; the guard's main thread is the spawner, so it fires at the right moment) and the lock falls,
-which tells ``sweep`` at the next start that the folder's leftovers are nobody's.
+Run as ``python -I -S triton_guard.py OWNER_PID FOLDER COMMAND…``; stands alone on the standard library so
+that it starts in milliseconds. It starts COMMAND, holds a lock in FOLDER, and waits for whichever comes
+first: SIGTERM (stop gracefully), the owner's death (kill at once), or the command's own end. In all three
+cases no process, socket or shared-memory region is left. If the guard itself is killed, the kernel kills
+tritonserver (PR_SET_PDEATHSIG; it fires when the spawning thread ends, and the guard's main thread is the
+spawner) and the lock falls, which tells ``sweep`` at the next start that the leftovers are nobody's.
 """
 
 import ctypes
@@ -21,9 +21,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FOLDER_PREFIX = "earshot-triton-"
+STUB_NAME = "triton_python_backend_stub"
+"""The executable that Triton starts for each instance of a Python model."""
 SHM = Path("/dev/shm")
 STOP_S = 6.0
-"""Longest a graceful stop of tritonserver may take before it is killed; above its own ``--exit-timeout-secs``."""
+"""Longest a graceful stop may take before a kill; above tritonserver's own ``--exit-timeout-secs``."""
+BACKEND_START_S = 20.0
+"""Longest from the guard's start to the start of the Python backend."""
 UNLOCKED_AGE_S = 60.0
 """A folder without a lock file is a start in progress until it is this old."""
 
@@ -51,7 +55,7 @@ def processes(mark: str) -> Iterator[tuple[int, list[str]]]:
 def kill_stubs(prefix: str) -> None:
     """Kill the Python model processes whose shared-memory region starts with ``prefix``."""
     for pid, arguments in processes(prefix):
-        if arguments[0].endswith("triton_python_backend_stub"):
+        if arguments[0].endswith(STUB_NAME):
             _signal(pid, signal.SIGKILL)
 
 
@@ -61,7 +65,26 @@ def remove(folder: Path) -> None:
     kill_stubs(prefix)
     for region in SHM.glob(f"{prefix}*"):
         region.unlink(missing_ok=True)
+    _remove_backend_folder(folder)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_backend_folder(folder: Path) -> None:
+    """Remove the empty ``/tmp/python_env_*`` that the Python backend makes at its start and a kill leaves.
+
+    Its name tells no owner, so the time of its making decides; should it be another server's that started in
+    the same seconds, that one loses a folder it only uses for packed environments, which we do not serve.
+    """
+    try:
+        started = (folder / "lock").stat().st_mtime
+    except OSError:
+        return
+    for path in Path("/tmp").glob("python_env_*"):
+        try:
+            if 0 <= path.stat().st_mtime - started <= BACKEND_START_S and path.stat().st_uid == os.getuid():
+                path.rmdir()
+        except OSError:
+            continue
 
 
 def sweep(base: Path) -> list[str]:
@@ -116,7 +139,7 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
         if os.getppid() != guard:
             os._exit(1)
 
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=die_with_the_guard)  # noqa: PLW1509
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=die_with_the_guard)
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:

@@ -1,7 +1,7 @@
 """Our own tritonserver: where it is installed, how it is started, its folder, its log, its end.
 
-It listens on one Unix socket in a 0700 folder and on no TCP port (the bundled release has known holes in HTTP and in
-the Python backend's shared memory; nobody but our own user can reach them this way).
+It listens on one Unix socket in a 0700 folder and on no TCP port: the bundled release has known holes in
+HTTP and in the Python backend's shared memory, and only our own user can reach them this way.
 """
 
 import importlib.util
@@ -18,14 +18,14 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.adapters import triton_guard
+from server.adapters import triton_guard, triton_probe
 from server.config import Settings
 from server.errors import BadSetting
 
 INTERPRETER_BIN = Path(sys.executable).parent
-"""Put first in PATH: the Python backend takes the first ``python3`` there and ignores PYTHONPATH and the venv."""
+"""Put first in PATH: the Python backend takes the first ``python3`` there and ignores PYTHONPATH."""
 SHM_FREE_BYTES = 48 << 20
-"""Least free shared memory to start with: each model instance maps 1 MB and grows by the requests it holds."""
+"""Least free shared memory to start with: a model instance maps 1 MB and grows by the requests it holds."""
 _SOCKET_PATH_MAX = 100
 _LOG_LINES = 200
 
@@ -51,15 +51,15 @@ def find_installation(triton_bin: str) -> Installation:
     if triton_bin:
         binary = Path(triton_bin)
         backend = binary.resolve().parent.parent / "backends" / "python"
-        found = Installation(binary, backend, backend / "triton_python_backend_stub", bundled=False)
+        found = Installation(binary, backend, backend / triton_guard.STUB_NAME, bundled=False)
         help = "set EARSHOT_TRITON_BIN to …/bin/tritonserver with …/backends/python beside it, or unset it"
     else:
         spec = importlib.util.find_spec("pytriton")
         home = Path(next(iter((spec and spec.submodule_search_locations) or [""]))) / "tritonserver"
         stubs = home / "python_backend_stubs" / f"{sys.version_info[0]}.{sys.version_info[1]}"
-        stub = stubs / "triton_python_backend_stub"
+        stub = stubs / triton_guard.STUB_NAME
         found = Installation(home / "bin" / "tritonserver", home / "backends" / "python", stub, bundled=True)
-        help = "install the package nvidia-pytriton 0.7.0 (make setup), or set EARSHOT_TRITON_URL or EARSHOT_TRITON_BIN"
+        help = "install nvidia-pytriton 0.7.0 (make setup), or set EARSHOT_TRITON_URL or EARSHOT_TRITON_BIN"
     for path in (found.binary, found.python_backend / "libtriton_python.so", found.stub):
         if not path.is_file():
             raise BadSetting(f"no Triton here: {path} is missing", help=help)
@@ -88,13 +88,8 @@ class TritonProcess:
         threading.Thread(target=self._read_log, name="triton-log", daemon=True).start()
 
     @property
-    def probe_repository(self) -> Path:
-        """A second model repository, for the models that check the server itself."""
-        return self.folder / "probe"
-
-    @property
     def log_tail(self) -> str:
-        """The server's last lines of output, with file paths cut to their last part."""
+        """The server's last lines of output, as they came."""
         return "\n".join(self._lines)
 
     @property
@@ -108,8 +103,8 @@ class TritonProcess:
         for pid, arguments in triton_guard.processes(self.shm_prefix):
             if arguments[0] == str(self.installation.binary):
                 pids["server"] = pid
-            elif len(arguments) > 7:
-                pids[f"stub {arguments[7]}"] = pid
+            elif arguments[0].endswith(triton_guard.STUB_NAME):
+                pids[f"stub {arguments[8]}"] = pid
         return pids
 
     def kill_stubs(self, model_folder: Path) -> None:
@@ -138,7 +133,7 @@ class TritonProcess:
             triton_guard.remove(self.folder)
 
     def _spawn(self, repository: Path) -> subprocess.Popen[str]:
-        self.probe_repository.mkdir()
+        triton_probe.write_probe(self.folder / "probe")
         guard = [sys.executable, "-I", "-S", triton_guard.__file__, str(os.getpid()), str(self.folder)]
         return subprocess.Popen(
             [*guard, *self._command(repository, self._backends())],
@@ -152,7 +147,7 @@ class TritonProcess:
         )
 
     def _backends(self) -> Path:
-        """Triton wants the stub beside the backend's library; the wheel keeps one stub for each Python elsewhere."""
+        """Put the stub beside the backend's library, as Triton wants; the wheel keeps one for each Python."""
         if not self.installation.bundled:
             return self.installation.python_backend.parent
         python = self.folder / "backends" / "python"
@@ -165,7 +160,7 @@ class TritonProcess:
         return [
             str(self.installation.binary),
             f"--model-repository={repository.resolve()}",
-            f"--model-repository={self.probe_repository}",
+            f"--model-repository={self.folder}/probe",
             f"--backend-directory={backends}",
             f"--backend-config=python,shm-region-prefix-name={self.shm_prefix}",
             "--model-control-mode=explicit",
@@ -188,7 +183,7 @@ class TritonProcess:
 
 
 def runtime_base() -> Path:
-    """Where servers keep their folders: the temporary folder, or /tmp when that is too long for a socket's path."""
+    """Where servers keep their folders: the temporary one, or /tmp when that is too long for a socket."""
     base = Path(tempfile.gettempdir())
     return base if len(str(base)) + 50 < _SOCKET_PATH_MAX else Path("/tmp")
 

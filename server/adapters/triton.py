@@ -1,0 +1,168 @@
+"""The models behind Triton: ``connect`` is the only door; the rest is in the ``triton_*`` files beside.
+
+process and guard run the server, probe checks its interpreter, client and contract speak with it, lane, ward
+and supervisor keep it answering. docs/triton.md tells why.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.adapters import triton_contract as contract
+from server.adapters.triton_lane import Job
+from server.adapters.triton_probe import Interpreter
+from server.adapters.triton_supervisor import Supervisor
+from server.config import Settings
+from server.errors import BadModel
+from server.pipeline.models import ModelInfo, Pcm, Units
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """One model now."""
+
+    name: str
+    version: str
+    serving: bool
+    reason: str
+    """Why it does not serve; empty when it does."""
+    known_answer: bool
+    """Whether a canary with a known answer guards it, or only the shape of its answers."""
+    canary_ms: float
+    repairs: int
+
+
+@dataclass(frozen=True)
+class TritonState:
+    """The server and its models now."""
+
+    source: str
+    """Where Triton comes from: ``bundled``, a binary's path, or an address."""
+    interpreter: Interpreter | None
+    """The models' Python; unknown for a server of someone else."""
+    restarts: int
+    pids: dict[str, int]
+    models: tuple[ModelState, ...]
+
+
+class TritonModels:
+    """The models of the road (see server.pipeline.models.Models) over a supervised Triton."""
+
+    def __init__(self, supervisor: Supervisor, source: str) -> None:
+        self._supervisor = supervisor
+        self._source = source
+
+    @property
+    def asr(self) -> ModelInfo:
+        """The recogniser; its parameter ``sample_rate_hz`` is the rate that segments must have."""
+        return self._supervisor.wards[contract.ASR].info
+
+    @property
+    def emotion(self) -> ModelInfo:
+        """The emotion model; labels name the K columns of ``emotions``."""
+        return self._supervisor.wards[contract.EMOTION].info
+
+    @property
+    def tags(self) -> ModelInfo:
+        """The tag model; labels name the N columns of ``tag_turns``."""
+        return self._supervisor.wards[contract.TAGS].info
+
+    @property
+    def healthy(self) -> bool:
+        """Whether all models serve and the watch over them is alive."""
+        return self._supervisor.watching and all(
+            ward.lane.is_open for ward in self._supervisor.wards.values()
+        )
+
+    @property
+    def _sample_rate_hz(self) -> int:
+        return int((self.asr.parameters or {})["sample_rate_hz"])
+
+    def transcribe(self, segments: Sequence[Pcm], *, deadline_s: float) -> list[Units]:
+        """Recognise segments ([samples] each, any lengths above 0), one answer each."""
+        rate = self._sample_rate_hz
+
+        def job(pcm: Pcm) -> Job[Units]:
+            duration_ms = len(pcm) * 1000 // rate
+            request = contract.audio_request(contract.ASR, pcm, rate)
+            return Job(request, lambda outputs: contract.read_units(outputs, duration_ms), len(pcm))
+
+        return self._supervisor.wards[contract.ASR].lane.ask_all([job(pcm) for pcm in segments], deadline_s)
+
+    def emotions(self, segments: Sequence[Pcm], *, deadline_s: float) -> NDArray[np.float32]:
+        """Emotion scores [S, K] in 0..1 of segments, which have the recogniser's sample rate."""
+        rate = self._sample_rate_hz
+        read = contract.read_scores(contract.EMOTION, len(self.emotion.labels))
+
+        def job(pcm: Pcm) -> Job[contract.Scores]:
+            return Job(contract.audio_request(contract.EMOTION, pcm, rate), read, len(pcm))
+
+        rows = self._supervisor.wards[contract.EMOTION].lane.ask_all(
+            [job(pcm) for pcm in segments], deadline_s
+        )
+        return _stack(rows, len(self.emotion.labels))
+
+    def tag_turns(
+        self, texts: Sequence[str], roles: Sequence[str], previous: Sequence[str], *, deadline_s: float
+    ) -> NDArray[np.float32]:
+        """Tag scores [T, N] in 0..1 of turns, given each turn's role and the text of the turn before it."""
+        read = contract.read_scores(contract.TAGS, len(self.tags.labels))
+
+        def job(text: str, role: str, before: str) -> Job[contract.Scores]:
+            return Job(contract.turn_request(text, role, before), read, len(text))
+
+        jobs = [job(*turn) for turn in zip(texts, roles, previous, strict=True)]
+        rows = self._supervisor.wards[contract.TAGS].lane.ask_all(jobs, deadline_s)
+        return _stack(rows, len(self.tags.labels))
+
+    def state(self) -> TritonState:
+        """The server and its models now, for health checks and ``earshot doctor``."""
+        models = tuple(
+            ModelState(
+                name=name,
+                version=ward.info.version,
+                serving=ward.lane.is_open,
+                reason=ward.lane.reason,
+                known_answer=ward.canary is not None and ward.canary.known_answer,
+                canary_ms=ward.canary_ms,
+                repairs=ward.repairs,
+            )
+            for name, ward in self._supervisor.wards.items()
+        )
+        boss = self._supervisor
+        pids = boss.server.pids() if boss.server is not None else {}
+        return TritonState(self._source, boss.interpreter, boss.restarts, pids, models)
+
+    def close(self) -> None:
+        """Stop the server if it is ours: no process, socket or shared memory is left. May be called twice."""
+        self._supervisor.close()
+
+
+def connect(settings: Settings) -> TritonModels:
+    """Start Triton (or reach the one that ``settings`` names), check it and its models, and keep watch.
+
+    Raises:
+        BadSetting: Triton or its interpreter is not fit to run on.
+        BadModel: a model does not load, breaks its contract or gives a wrong canary answer.
+    """
+    supervisor = Supervisor(settings)
+    supervisor.start()
+    models = TritonModels(supervisor, settings.triton_url or settings.triton_bin or "bundled")
+    _check_rates(models)
+    return models
+
+
+def _check_rates(models: TritonModels) -> None:
+    asr, emotion = ((info.parameters or {}).get("sample_rate_hz") for info in (models.asr, models.emotion))
+    if emotion is not None and emotion != asr:
+        models.close()
+        raise BadModel(
+            f"the models 'asr' and 'emotion' want {asr} and {emotion} Hz, but get the same segments",
+            help="leave sample_rate_hz out of emotion/config.pbtxt if it resamples, or match the two models",
+        )
+
+
+def _stack(rows: list[contract.Scores], width: int) -> NDArray[np.float32]:
+    return np.stack(rows) if rows else np.zeros((0, width), np.float32)

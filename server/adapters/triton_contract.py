@@ -1,0 +1,149 @@
+"""The contract of the three models: how a request is made, an answer read, a config understood.
+
+Knows nothing of processes or repair. A broken contract is a Fault (WRONG) in an answer, a BadModel in a
+config.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.adapters.triton_client import Config
+from server.adapters.triton_tensors import Fault, FaultKind, Outputs, Request, Tensor
+from server.errors import BadModel
+from server.pipeline.models import ModelInfo, Pcm, Units
+
+ASR, EMOTION, TAGS = "asr", "emotion", "semantic_tags"
+INPUTS: Mapping[str, Mapping[str, str]] = {
+    ASR: {"PCM": "INT16", "SAMPLE_RATE": "INT32"},
+    EMOTION: {"PCM": "INT16", "SAMPLE_RATE": "INT32"},
+    TAGS: {"TEXT": "BYTES", "ROLE": "BYTES", "PREVIOUS_TEXT": "BYTES"},
+}
+OUTPUTS: Mapping[str, Mapping[str, str]] = {
+    ASR: {"UNITS": "BYTES", "START_MS": "INT32", "END_MS": "INT32", "CONFIDENCE": "FP32"},
+    EMOTION: {"SCORES": "FP32"},
+    TAGS: {"SCORES": "FP32"},
+}
+"""Model → tensor → datatype; audio and units are [1, n], scores [1, labels], everything else [1, 1]."""
+SCORE_SLACK = 1e-3
+"""How far rounding may carry a score out of 0..1."""
+TIME_SLACK_MS = 200
+"""How far a unit's end may lie behind the segment's: one frame of a coarse model."""
+
+Scores = NDArray[np.float32]
+
+
+def audio_request(model: str, pcm: Pcm, sample_rate_hz: int) -> Request:
+    """A request for one segment; ``pcm`` is [samples], not empty."""
+    rate = np.array([[sample_rate_hz]], np.int32)
+    audio = Tensor("PCM", "INT16", (1, len(pcm)), np.asarray(pcm, np.int16))
+    return Request(model, (audio, Tensor("SAMPLE_RATE", "INT32", (1, 1), rate)))
+
+
+def turn_request(text: str, role: str, previous: str) -> Request:
+    """A request for one turn's tags."""
+    words = {"TEXT": text, "ROLE": role, "PREVIOUS_TEXT": previous}
+    return Request(TAGS, tuple(Tensor(name, "BYTES", (1, 1), (word,)) for name, word in words.items()))
+
+
+def read_units(outputs: Outputs, duration_ms: int) -> Units:
+    """What the recogniser heard in a segment of ``duration_ms``; no unit at all is a valid answer.
+
+    Raises:
+        Fault: WRONG, with the value that breaks the contract.
+    """
+    outputs = _checked_outputs(ASR, outputs)
+    shape = outputs["UNITS"].shape
+    if len(shape) != 2 or any(tensor.shape != shape for tensor in outputs.values()):
+        raise _wrong(f"shapes { {name: list(t.shape) for name, t in outputs.items()} }, expected all [1, n]")
+    start, end, confidence = (
+        np.asarray(outputs[name].data)[0] for name in ("START_MS", "END_MS", "CONFIDENCE")
+    )
+    characters = tuple(str(word) for word in outputs["UNITS"].data)
+    if not all(characters):
+        raise _wrong("an empty unit in UNITS")
+    if np.any(start < 0) or np.any(end < start) or np.any(np.diff(start) < 0):
+        raise _wrong("times that do not run forward in START_MS and END_MS")
+    if len(end) and int(end.max()) > duration_ms + TIME_SLACK_MS:
+        raise _wrong(f"END_MS {int(end.max())} behind the segment's end at {duration_ms} ms")
+    return Units(characters, start.astype(np.int64), end.astype(np.int64), _checked_scores(confidence))
+
+
+def read_scores(model: str, labels: int) -> Callable[[Outputs], Scores]:
+    """A reader of answers with one score per label: outputs → [labels] in 0..1, or Fault (WRONG)."""
+
+    def read(outputs: Outputs) -> Scores:
+        tensor = _checked_outputs(model, outputs)["SCORES"]
+        if tensor.shape != (1, labels):
+            raise _wrong(f"SCORES of shape {list(tensor.shape)}, expected [1, {labels}]")
+        return _checked_scores(np.asarray(tensor.data)[0])
+
+    return read
+
+
+def model_info(model: str, config: Config, version: str) -> ModelInfo:
+    """Labels, parameters and version of a model whose config keeps the contract.
+
+    Raises:
+        BadModel: a tensor or parameter is missing or has the wrong datatype; the message lists them all.
+    """
+    wrong = [
+        *_differences("input", INPUTS[model], config.inputs),
+        *_differences("output", OUTPUTS[model], config.outputs),
+    ]
+    labels = tuple(label.strip() for label in config.parameters.get("labels", "").split(",") if label.strip())
+    if model == ASR and not config.parameters.get("sample_rate_hz", "").isdecimal():
+        wrong.append("parameter sample_rate_hz is missing or not a number")
+    if model != ASR and not labels:
+        wrong.append("parameter labels is missing or empty")
+    if len(set(labels)) != len(labels):
+        wrong.append("parameter labels names a label twice")
+    if wrong:
+        raise BadModel(
+            f"the model {model!r} breaks its contract: {'; '.join(wrong)}",
+            help=f"mend {model}/config.pbtxt in the model repository; the contract is in docs/triton.md",
+        )
+    return ModelInfo(model, version, labels, dict(config.parameters))
+
+
+def folder_digest(folder: Path) -> str:
+    """Version of a model folder: 12 hex digits of a SHA-256 over its files' names and bytes, prose apart."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if path.suffix not in (".md", ".pyc"):
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def _checked_outputs(model: str, outputs: Outputs) -> Outputs:
+    found = {name: tensor.datatype for name, tensor in outputs.items()}
+    wrong = _differences("output", OUTPUTS[model], found)
+    if wrong:
+        raise _wrong("; ".join(wrong))
+    if any(not tensor.shape or tensor.shape[0] != 1 for tensor in outputs.values()):
+        raise _wrong(f"shapes { {name: list(t.shape) for name, t in outputs.items()} }, expected [1, …]")
+    return {name: outputs[name] for name in OUTPUTS[model]}
+
+
+def _differences(kind: str, expected: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
+    return [
+        f"{kind} {name} is {found.get(name, 'missing')}, expected {datatype}"
+        for name, datatype in expected.items()
+        if found.get(name) != datatype
+    ]
+
+
+def _checked_scores(scores: NDArray[np.generic]) -> Scores:
+    values = scores.astype(np.float32)
+    if not np.all((values >= -SCORE_SLACK) & (values <= 1 + SCORE_SLACK)):
+        raise _wrong("scores outside 0..1 or not a number")
+    return values.clip(0.0, 1.0)
+
+
+def _wrong(what: str) -> Fault:
+    return Fault(FaultKind.WRONG, f"it answers with {what}")
