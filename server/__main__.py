@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +27,7 @@ from operators.rules.pack import load_pack
 from operators.rules.parse import RulesError
 from server import config, telemetry
 from server.adapters import triton
-from server.doors import doctor, files, grpc_server, inspect, page, terminal
+from server.doors import doctor, files, grpc_server, inspect, page, terminal, views
 from server.errors import BadInput, BadRules, EarshotError
 from server.pipeline.session import Road
 
@@ -46,7 +46,7 @@ errors = Console(stderr=True)
 def open_road(settings: config.Settings) -> Iterator[Road]:
     """Models, compiled rules and the road, closed in the right order."""
     judges = {settings.pack: _compiled(settings.pack)}
-    with triton.connect(settings) as models, Road(settings, models, judges) as road:
+    with closing(triton.connect(settings)) as models, Road(settings, models, judges) as road:
         yield road
 
 
@@ -125,13 +125,13 @@ def inspect_command(
                 if as_json:
                     print(json.dumps(done.result, ensure_ascii=False), flush=True)
                 if html is not None:
-                    views.append(page.view(done))
+                    views.append(views.view(done))
     if not as_json:
         terminal.show(Console(), results)
     if html is not None:
         html.write_text(page.render(views), encoding="utf-8")
         errors.print(f"page written to {html}", highlight=False)
-    raise typer.Exit(any(result["error"] is not None for result in results))
+    raise typer.Exit(int(any(result["error"] is not None for result in results)))
 
 
 @app.command()
@@ -149,22 +149,22 @@ def serve(
 @app.command("doctor")
 def doctor_command() -> None:
     """Check this machine and say what is wrong. Exit status 1 when something is."""
-    raise typer.Exit(not doctor.run(Console(), config.load(), open_road))
+    raise typer.Exit(int(not doctor.run(Console(), config.load(), open_road)))
 
 
 @models_app.command("list")
 def models_list() -> None:
     """Show the served models: version, labels, what they know."""
-    with triton.connect(config.load()) as models:
+    with closing(triton.connect(config.load())) as models:
         terminal.show_models(Console(), (models.asr, models.emotion, models.tags))
 
 
 @models_app.command("check")
 def models_check() -> None:
     """Start the models, send each its known-answer request, and prove the interpreter inside Triton."""
-    with triton.connect(config.load()) as models:
+    with closing(triton.connect(config.load())) as models:
         terminal.show_models(Console(), (models.asr, models.emotion, models.tags))
-        raise typer.Exit(not models.healthy)
+        raise typer.Exit(int(not models.healthy))
 
 
 @rules_app.command("check")
@@ -176,7 +176,7 @@ def rules_check(
     for problem in problems:
         print(problem)
     print(f"{len(problems)} problems in {pack}")
-    raise typer.Exit(bool(problems))
+    raise typer.Exit(int(bool(problems)))
 
 
 @rules_app.command("test")
@@ -186,21 +186,16 @@ def rules_test(
     """Run the cases beside the rules and show what differs. Exit status 1 when one does."""
     outcome = cases.run(pack, load_registry())
     print(outcome)
-    raise typer.Exit(not outcome.ok)
+    raise typer.Exit(int(not outcome.ok))
 
 
 def main() -> None:
     """Entry point: errors of ours are printed as `what` and `help`, never as a traceback."""
     try:
-        app(standalone_mode=False)
+        app()
     except EarshotError as error:
         errors.print(f"error: {error}", style="red", markup=False, highlight=False)
         sys.exit(2)
-    except typer.Abort:
-        sys.exit(130)
-    except typer.TyperException as error:
-        error.show()
-        sys.exit(error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

@@ -54,11 +54,15 @@ def _inspect(road: Road, source: Source, options: Options) -> Inspection:
             data, call_id=source.call_id, meta=meta, agent_channel=options.agent_channel
         )
     except EarshotError as error:
-        return report.failed(source.call_id, error, road.models, road.judge("").pack)
+        return _failed(road, source, error)
     except Exception as error:
         log.exception("%s: %s", CALL_FAILED, type(error).__name__)
         fault = Internal(
             f"the inspection of {source.call_id} failed on our side ({type(error).__name__})",
             help="please report it",
         )
-        return report.failed(source.call_id, fault, road.models, road.judge("").pack)
+        return _failed(road, source, fault)
+
+
+def _failed(road: Road, source: Source, error: EarshotError) -> Inspection:
+    return Inspection(report.failed(source.call_id, error, road.judge("").pack, road.models))

@@ -22,10 +22,12 @@ class Player {
     this.list = call.querySelector(".turns");
     this.turns = [...call.querySelectorAll(".turns > .turn")];
     this.durationMs = this.svg ? Number(this.svg.dataset.duration) : 0;
+    this.scrub = call.querySelector(".scrub");
     this.positionMs = 0;
     this.zoom = 1;
     call.addEventListener("click", (event) => this.clicked(event));
     if (this.svg) this.svg.addEventListener("click", (event) => this.pointed(event));
+    if (this.scrub) this.scrub.addEventListener("input", () => this.seek(Number(this.scrub.value)));
     if (this.audio) this.listen();
     this.show();
   }
@@ -78,7 +80,7 @@ class Player {
       this.seek(Number(jump));
       if (this.audio && this.audio.paused) this.toggle();
     }
-    if (turn !== undefined) this.mark([this.turns[Number(turn)]], true);
+    if (turn !== undefined && this.turns[turn]) this.mark([this.turns[turn]], true);
     if (step !== undefined) this.seek(this.positionMs + Number(step));
     if (zoom !== undefined) this.scale(this.zoom * Number(zoom));
   }
@@ -104,6 +106,8 @@ class Player {
     head.setAttribute("x1", at);
     head.setAttribute("x2", at);
     this.call.querySelector(".now").textContent = clock(this.positionMs);
+    this.scrub.value = this.positionMs;
+    this.scrub.setAttribute("aria-valuetext", clock(this.positionMs));
     this.keepInView();
     const ms = this.positionMs + OF_A_TURN_MS;
     const started = this.turns.filter((turn) => Number(turn.dataset.start) <= ms);

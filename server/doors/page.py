@@ -1,8 +1,8 @@
 """The compliance officer's page: results of calls as one self-contained HTML file.
 
 What the page says is put together in page_view.py and page_findings.py, the time line in page_timeline.py,
-sound in page_sound.py; the looks are page.html, page.css and page.js beside this file. The file loads nothing from
-anywhere, and its content policy lets only the page's own script run: transcripts are hostile input.
+sound in page_sound.py; the looks are page.html, page.css and page.js beside this file. The file loads nothing
+from anywhere, and its content policy lets only the page's own script run: transcripts are hostile input.
 """
 
 import base64

@@ -74,7 +74,7 @@ def _found(
         instead=str(finding.get("instead") or ""),
         severity=str(finding.get("severity") or "info"),
         verdict=str(finding.get("verdict", "hit")),
-        score="" if score is None else f"{score:+g}",
+        score="" if score is None else f"{score:+g}".replace("-", "−"),
         start_ms=_start(finding, turns, result),
         end_ms=finding.get("end_ms"),
         turn=turns[0] if turns else None,

@@ -87,7 +87,7 @@ def headline(found: Sequence[Found], checked: Sequence[Checked]) -> tuple[str, s
     for severity in SEVERITIES:
         if any(f.severity == severity for f in hits):
             counts = [(s, sum(f.severity == s for f in hits)) for s in SEVERITIES]
-            return severity, "，".join(f"{name(s, {})} {n} 项" for s, n in counts if n)
+            return severity, " · ".join(f"{name(s, {})} {n}" for s, n in counts if n)
     unsure = sum(item.verdict in ("unknown", "open") for item in checked)
     return ("unknown", f"{unsure} 项无法判定") if unsure else ("pass", "未发现问题")
 

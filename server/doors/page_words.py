@@ -19,7 +19,7 @@ TITLES: Mapping[str, str] = {
     "surprise": "惊讶", "disgust": "厌恶",
     "keyword": "关键词", "regex": "正则", "tag": "语义标签", "semantic_tag": "语义标签", "similar": "相似句",
     "emotion": "情绪", "speech_rate": "语速", "interruption": "抢话", "overlap": "抢话", "silence": "静音",
-    "response_time": "应答时长", "loudness": "音量", "repetition": "重复", "repeat": "重复", "entity": "实体",
+    "absent": "没有出现", "count": "次数", "response_time": "应答时长", "loudness": "音量", "repetition": "重复", "repeat": "重复", "entity": "实体",
     "meta": "随录信息", "metadata": "随录信息", "duration": "时长", "turn_count": "轮次", "hangup": "挂机方",
     "call_start_local": "开始时间", "call_end_local": "结束时间", "direction": "呼叫方向",
     "connected": "是否接通",
@@ -67,7 +67,7 @@ def length(ms: int | None) -> str:
 
 def number(value: float) -> str:
     """Return a figure without needless digits."""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
 def value_text(value: Any, unit: str, titles: Mapping[str, str]) -> str:

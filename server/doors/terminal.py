@@ -72,7 +72,7 @@ def _findings(result: Mapping[str, Any]) -> Table:
         severity = finding["severity"]
         table.add_row(
             Text(SEVERITY_ZH.get(severity, severity), style=SEVERITY_STYLE.get(severity, "")),
-            clock(finding["start_ms"]) if any("start_ms" in e for e in finding["evidence"]) else "",
+            clock(finding["start_ms"]) if finding["start_ms"] is not None and finding["turns"] else "",
             Text(f"{finding['title']} [{finding['rule']}]", style="bold"),
             Group(*(_evidence(piece, result["turns"]) for piece in finding["evidence"][:6])),
         )

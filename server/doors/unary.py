@@ -17,6 +17,7 @@ from server.pipeline.session import Inspection, Road
 from server.telemetry import CALL_FAILED, log
 
 ERROR_CODE_KEY = "earshot-error-code"
+Context = grpc.aio.ServicerContext[pb.InspectRequest, pb.InspectResponse]
 _MARGIN_S = 0.05
 """Kept from the caller's deadline so that our own typed error arrives before the connection gives up."""
 
@@ -30,7 +31,7 @@ class InspectionDoor(pb_grpc.InspectionServicer):
         self._threads = ThreadPoolExecutor(self._room, "inspect")
 
     async def Inspect(
-        self, request: pb.InspectRequest, context: grpc.aio.ServicerContext
+        self, request: pb.InspectRequest, context: Context
     ) -> pb.InspectResponse:
         """Inspect one call; every error leaves as a typed status."""
         try:
@@ -51,7 +52,7 @@ class InspectionDoor(pb_grpc.InspectionServicer):
         raise AssertionError("abort always raises")
 
     async def _inspect(
-        self, request: pb.InspectRequest, context: grpc.aio.ServicerContext
+        self, request: pb.InspectRequest, context: Context
     ) -> pb.InspectResponse:
         if self._room <= 0:
             raise Busy(
@@ -101,7 +102,7 @@ class InspectionDoor(pb_grpc.InspectionServicer):
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-async def _abort(context: grpc.aio.ServicerContext, error: EarshotError) -> None:
+async def _abort(context: Context, error: EarshotError) -> None:
     await context.abort(
         getattr(grpc.StatusCode, error.grpc_code),
         str(error),

@@ -22,13 +22,9 @@ def build(call: Call, table: CallTable, judgement: Judgement, pack: Pack, models
     return {
         **_head(call.call_id, pack, models),
         "score": judgement.score,
-        "items": {name: _item(pack, name, verdict) for name, verdict in judgement.items.items()},
-        "rules": {
-            name: {"verdict": v, "item": pack.rules[name].item} for name, v in judgement.verdicts.items()
-        },
-        "findings": [
-            _finding(pack, finding.as_dict()) for finding in judgement.findings if finding.verdict == "hit"
-        ],
+        "items": _items(pack, judgement),
+        "rules": _rules(pack, judgement),
+        "findings": [_finding(finding.as_dict()) for finding in judgement.findings if finding.verdict == "hit"],
         "turns": [_turn(turn) for turn in call.turns],
         "measures": measured,
         "warnings": list(call.warnings),
@@ -54,13 +50,41 @@ def _head(call_id: str, pack: Pack, models: Models) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _finding(pack: Pack, found: Mapping[str, Any]) -> dict[str, Any]:
-    rule = pack.rules[found["rule"]]
-    return {**found, "why": rule.why, "instead": rule.instead}
+def _reasons(judgement: Judgement) -> dict[str, str]:
+    """Why a rule could not be decided, by rule."""
+    return {f.rule: "; ".join(f.reasons) for f in judgement.findings if f.verdict == "unknown"}
 
 
-def _item(pack: Pack, name: str, verdict: Any) -> dict[str, Any]:
-    return {"verdict": verdict.verdict, "severity": verdict.severity, "title": pack.items[name].zh}
+def _rules(pack: Pack, judgement: Judgement) -> dict[str, dict[str, str]]:
+    reasons = _reasons(judgement)
+    return {
+        name: {"verdict": verdict, "item": pack.rules[name].item, "reason": reasons.get(name, "")}
+        for name, verdict in judgement.verdicts.items()
+    }
+
+
+def _items(pack: Pack, judgement: Judgement) -> dict[str, dict[str, str]]:
+    reasons: dict[str, list[str]] = {}
+    for rule, reason in _reasons(judgement).items():
+        reasons.setdefault(pack.rules[rule].item, []).append(reason)
+    return {
+        name: {
+            "verdict": item.verdict,
+            "severity": item.severity,
+            "title": pack.items[name].zh,
+            "reason": "; ".join(dict.fromkeys(reasons.get(name, ()))) if item.verdict == "unknown" else "",
+        }
+        for name, item in judgement.items.items()
+    }
+
+
+def _finding(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A finding with its evidence; what does not apply to a piece of evidence is left out of it."""
+    pieces = []
+    for piece in found["evidence"]:
+        named = {("text" if key == "words" else key): value for key, value in piece.items()}
+        pieces.append({key: value for key, value in named.items() if value is not None})
+    return {**{key: value for key, value in found.items() if key != "reasons"}, "evidence": pieces}
 
 
 def _turn(turn: Turn) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from operators.rules.judge import Judge
+from operators.table import CallTable
 from server.config import Settings
 from server.errors import BadInput, DeadlineOver
 from server.pipeline import report, speech, transcript, turns
@@ -27,7 +28,9 @@ class Inspection:
     """What one call came to: the result object and what a picture of it needs."""
 
     result: dict[str, Any]
-    call: Call
+    call: Call | None = None
+    """None when the call could not be inspected."""
+    table: CallTable | None = None
     audio: Audio | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Wall seconds by stage."""
@@ -246,11 +249,11 @@ def _conclude(
     )
     clock.stage("scores")
     table = turns.table(call, emotion_labels=models.emotion.labels, tag_labels=models.tags.labels)
-    (judgement,) = judge(table)
+    (judgement,) = judge.judge(table)
     clock.stage("rules")
     result = report.build(call, table, judgement, judge.pack, models)
     clock.stage("report")
-    return Inspection(result, call, audio, clock.seconds)
+    return Inspection(result, call, table, audio, clock.seconds)
 
 
 def _excerpt(start_ms: int, end_ms: int, pcm: Pcm, rate_hz: int) -> Pcm:

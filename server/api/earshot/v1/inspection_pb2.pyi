@@ -232,7 +232,9 @@ class InspectResponse(_message.Message):
     RULES_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     score: _builtins.float
-    """100 minus what the findings deduct, never below 0; rules that are unknown or not applicable do not count."""
+    """100 minus what the findings deduct, never below 0; rules that are unknown or not applicable do not count.
+    Absent when the call could not be inspected.
+    """
     duration_ms: _builtins.int
     """Length of the audio, or the end of the last turn."""
     @_builtins.property
@@ -265,7 +267,7 @@ class InspectResponse(_message.Message):
         self,
         *,
         call_id: _builtins.str = ...,
-        score: _builtins.float = ...,
+        score: _builtins.float | None = ...,
         items: _abc.Mapping[_builtins.str, Global___ItemVerdict] | None = ...,
         findings: _abc.Iterable[Global___Finding] | None = ...,
         turns: _abc.Iterable[Global___Turn] | None = ...,
@@ -276,11 +278,13 @@ class InspectResponse(_message.Message):
         duration_ms: _builtins.int = ...,
         rules: _abc.Mapping[_builtins.str, Global___RuleVerdict] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "measures", b"measures", "versions", b"versions"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "error", b"error", "measures", b"measures", "score", b"score", "versions", b"versions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "duration_ms", b"duration_ms", "error", b"error", "findings", b"findings", "items", b"items", "measures", b"measures", "rules", b"rules", "score", b"score", "turns", b"turns", "versions", b"versions", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "call_id", b"call_id", "duration_ms", b"duration_ms", "error", b"error", "findings", b"findings", "items", b"items", "measures", b"measures", "rules", b"rules", "score", b"score", "turns", b"turns", "versions", b"versions", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
+    _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
 
 Global___InspectResponse: _TypeAlias = InspectResponse  # noqa: Y015
 
@@ -384,18 +388,25 @@ class Finding(_message.Message):
         severity: _builtins.str = ...,
         score: _builtins.float = ...,
         turns: _abc.Iterable[_builtins.int] | None = ...,
-        start_ms: _builtins.int = ...,
-        end_ms: _builtins.int = ...,
+        start_ms: _builtins.int | None = ...,
+        end_ms: _builtins.int | None = ...,
         evidence: _abc.Iterable[Global___Evidence] | None = ...,
         title: _builtins.str = ...,
         why: _builtins.str = ...,
         instead: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_end_ms", b"_end_ms", "_start_ms", b"_start_ms", "end_ms", b"end_ms", "start_ms", b"start_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_ms", b"end_ms", "evidence", b"evidence", "instead", b"instead", "item", b"item", "rule", b"rule", "score", b"score", "severity", b"severity", "start_ms", b"start_ms", "title", b"title", "turns", b"turns", "verdict", b"verdict", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end_ms", b"_end_ms", "_start_ms", b"_start_ms", "end_ms", b"end_ms", "evidence", b"evidence", "instead", b"instead", "item", b"item", "rule", b"rule", "score", b"score", "severity", b"severity", "start_ms", b"start_ms", "title", b"title", "turns", b"turns", "verdict", b"verdict", "why", b"why"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__end_ms: _TypeAlias = _typing.Literal["end_ms"]  # noqa: Y015
+    _WhichOneofArgType__end_ms: _TypeAlias = _typing.Literal["_end_ms", b"_end_ms"]  # noqa: Y015
+    _WhichOneofReturnType__start_ms: _TypeAlias = _typing.Literal["start_ms"]  # noqa: Y015
+    _WhichOneofArgType__start_ms: _TypeAlias = _typing.Literal["_start_ms", b"_start_ms"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__end_ms) -> _WhichOneofReturnType__end_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__start_ms) -> _WhichOneofReturnType__start_ms | None: ...
 
 Global___Finding: _TypeAlias = Finding  # noqa: Y015
 
@@ -412,7 +423,9 @@ class Evidence(_message.Message):
     CHAR_START_FIELD_NUMBER: _builtins.int
     CHAR_END_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
-    UNIT_FIELD_NUMBER: _builtins.int
+    HOLDS_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    PARAMS_FIELD_NUMBER: _builtins.int
     operator: _builtins.str
     """Operator that found it: "keyword", "regex", "tag", "silence" …"""
     condition: _builtins.str
@@ -427,8 +440,15 @@ class Evidence(_message.Message):
     """Character span within the turn's text."""
     char_end: _builtins.int
     value: _builtins.float
-    """Measured figure and its unit: a score 0..1, milliseconds, characters per minute …"""
-    unit: _builtins.str
+    """Measured figure in the operator's unit: a score 0..1, milliseconds, characters per minute …"""
+    holds: _builtins.bool
+    """Whether the operator found this (true) or its absence is the evidence (false)."""
+    role: _builtins.str
+    """Who spoke the turn."""
+    @_builtins.property
+    def params(self) -> _struct_pb2.Struct:
+        """What the rule asked of the operator; long lists are cut."""
+
     def __init__(
         self,
         *,
@@ -441,11 +461,13 @@ class Evidence(_message.Message):
         char_start: _builtins.int | None = ...,
         char_end: _builtins.int | None = ...,
         value: _builtins.float | None = ...,
-        unit: _builtins.str = ...,
+        holds: _builtins.bool = ...,
+        role: _builtins.str = ...,
+        params: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_char_end", b"_char_end", "_char_start", b"_char_start", "_end_ms", b"_end_ms", "_start_ms", b"_start_ms", "_turn", b"_turn", "_value", b"_value", "char_end", b"char_end", "char_start", b"char_start", "end_ms", b"end_ms", "start_ms", b"start_ms", "turn", b"turn", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_char_end", b"_char_end", "_char_start", b"_char_start", "_end_ms", b"_end_ms", "_start_ms", b"_start_ms", "_turn", b"_turn", "_value", b"_value", "char_end", b"char_end", "char_start", b"char_start", "end_ms", b"end_ms", "params", b"params", "start_ms", b"start_ms", "turn", b"turn", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_char_end", b"_char_end", "_char_start", b"_char_start", "_end_ms", b"_end_ms", "_start_ms", b"_start_ms", "_turn", b"_turn", "_value", b"_value", "char_end", b"char_end", "char_start", b"char_start", "condition", b"condition", "end_ms", b"end_ms", "operator", b"operator", "start_ms", b"start_ms", "text", b"text", "turn", b"turn", "unit", b"unit", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_char_end", b"_char_end", "_char_start", b"_char_start", "_end_ms", b"_end_ms", "_start_ms", b"_start_ms", "_turn", b"_turn", "_value", b"_value", "char_end", b"char_end", "char_start", b"char_start", "condition", b"condition", "end_ms", b"end_ms", "holds", b"holds", "operator", b"operator", "params", b"params", "role", b"role", "start_ms", b"start_ms", "text", b"text", "turn", b"turn", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__char_end: _TypeAlias = _typing.Literal["char_end"]  # noqa: Y015
     _WhichOneofArgType__char_end: _TypeAlias = _typing.Literal["_char_end", b"_char_end"]  # noqa: Y015
