@@ -1,8 +1,8 @@
 """Decoding: media bytes → PCM, one row per channel, in a pool of limited child processes.
 
-FFmpeg reads whatever strangers send, so it never runs in this process. Each child (decode_child.py) is a fresh
-interpreter with capped memory, processor time and wall time, no network and no files; it is started when first
-needed, kept warm, replaced after ``FILES_PER_CHILD`` files and whenever it dies.
+FFmpeg reads whatever strangers send, so it never runs in this process. Each child (decode_child.py) is a
+fresh interpreter with capped memory, processor time and wall time, no network and no files; it is started when
+first needed, kept warm, replaced after ``FILES_PER_CHILD`` files and whenever it dies.
 """
 
 import json
@@ -24,6 +24,8 @@ from server.pipeline.media import Media, sniff
 from server.pipeline.models import Pcm
 
 FILES_PER_CHILD = 1000
+_SLOWEST_X = 100.0
+"""Sound that has arrived earns more wall time, a second for 100 s of it: long files end, hanging ones do not."""
 _SILENT_PEAK = 16
 """Peak (of 32768) up to which a channel is silent: A-law codes silence as ±8, lossy codecs dither it."""
 _FULL_SCALE = 32_000
@@ -56,8 +58,8 @@ class _Intake:
         self._clipped = np.zeros(channels, np.int64)
         self._alike = channels == 2
 
-    def add(self, payload: bytearray) -> None:
-        """Take one piece of planar int16."""
+    def add(self, payload: bytearray) -> int:
+        """Take one piece of planar int16; its length in samples."""
         piece = np.frombuffer(payload, np.int16).reshape(len(self._pcm), -1)
         end = self._samples + piece.shape[1]
         if end > self._max_samples:
@@ -69,6 +71,7 @@ class _Intake:
         self._pcm[:, self._samples : end] = piece
         self._samples = end
         self._look(piece)
+        return piece.shape[1]
 
     def _look(self, piece: Pcm) -> None:
         high, low = piece.max(axis=1).astype(np.int64), piece.min(axis=1).astype(np.int64)
@@ -142,19 +145,18 @@ class Decoder:
 
     def _with_child(self, data: bytes, media: Media, rate_hz: int, until: float, deadline_s: float) -> Audio:
         child = self._take()
-        wall_s = self._settings.decode_wall_s
-        stop = min(until, time.monotonic() + wall_s)
         keep = False
         try:
-            audio = self._converse(child, data, media, rate_hz, stop)
+            audio = self._converse(child, data, media, rate_hz, until)
             keep = True
             return audio
         except BadMedia as error:
             keep = error.code != "decoder_memory"
             raise
         except Late:
-            if stop == until:
+            if time.monotonic() >= until:
                 raise _deadline(deadline_s) from None
+            wall_s = self._settings.decode_wall_s
             raise _bad("decoder_time", f"not decoded within {wall_s:g} s of wall time", len(data)) from None
         except Gone:
             raise self._post_mortem(child, len(data)) from None
@@ -164,12 +166,13 @@ class Decoder:
     def _converse(self, child: Child, data: bytes, media: Media, rate_hz: int, until: float) -> Audio:
         max_samples = int(self._settings.max_audio_s * rate_hz)
         request = {"rate_hz": rate_hz, "max_samples": max_samples, "size_bytes": len(data), **vars(media)}
+        stop = time.monotonic() + self._settings.decode_wall_s
         child.send_file(data, request)
         intake: _Intake | None = None
         while True:
-            kind, payload = child.receive(until)
+            kind, payload = child.receive(min(until, stop))
             if kind == PCM and intake:
-                intake.add(payload)
+                stop += intake.add(payload) / rate_hz / _SLOWEST_X
             elif kind == HEAD:
                 intake = _Intake(json.loads(payload), max_samples)
             elif kind == DONE and intake:

@@ -1,9 +1,9 @@
 """The decoder child: one limited process that turns media bytes into PCM for server/pipeline/decode.py.
 
-Run as ``python -m server.pipeline.decode_child SOCKET_FD PARENT_PID MEMORY_BYTES``. Messages on the socket are
-``kind (1 byte), length (u32), payload``. The parent sends ``FILE`` requests (JSON) with a sealed memory file
-attached; the child answers ``HEAD`` (JSON), any number of ``PCM`` (planar int16) and ``DONE``, or ``FAIL`` (JSON).
-It is confined (confine.py) and opens allow-listed demuxers and codecs only.
+Run as ``python -m server.pipeline.decode_child SOCKET_FD PARENT_PID MEMORY_BYTES``. Messages on the socket
+are ``kind (1 byte), length (u32), payload``. The parent sends ``FILE`` requests (JSON) with a sealed memory
+file attached; the child answers ``HEAD`` (JSON), any number of ``PCM`` (planar int16) and ``DONE``, or ``FAIL``
+(JSON). It is confined (confine.py) and opens allow-listed demuxers and codecs only.
 """
 
 import contextlib
@@ -26,6 +26,9 @@ HEADER = struct.Struct("<cI")
 FILE, READY, HEAD, PCM, DONE, FAIL = b"F", b"R", b"H", b"P", b"D", b"E"
 
 _CHUNK_SAMPLES = 32_768
+_LOWEST_HZ, _HIGHEST_HZ = 2_000, 384_000
+"""No recording lies outside; a header that says 1 Hz makes the resampler ask for gigabytes."""
+_EMPTY_BYTES = 4096
 _GAP_S, _LONGEST_GAP_S = 0.1, 3600.0
 _AAC_TAIL_S = 0.26
 """Two AAC frames at 8 kHz: how much padding an encoder may leave after the end that the MP4 header gives."""
@@ -128,6 +131,8 @@ class _File:
         context = streams[0].codec_context
         if context is None or context.name not in CODECS:
             raise _Failure("refused_format", f"codec {getattr(context, 'name', 'unknown')}")
+        if not _LOWEST_HZ <= context.sample_rate <= _HIGHEST_HZ:
+            raise _Failure("corrupt", f"the header gives a sample rate of {context.sample_rate} Hz")
         context.thread_count = 1
         return streams[0]
 
@@ -204,7 +209,7 @@ class _File:
 
     def _end(self, samples: int) -> None:
         if not samples:
-            bad = self.bad_packets or self.request["truncated"]
+            bad = self.bad_packets or self.request["truncated"] or self.request["size_bytes"] > _EMPTY_BYTES
             raise _Failure(
                 "corrupt" if bad else "empty", f"no sample could be decoded ({self.bad_packets} bad packets)"
             )
@@ -242,15 +247,11 @@ def _serve_one(link: socket.socket, source: BinaryIO, request: dict[str, Any]) -
     except MemoryError as error:
         send_json(link, FAIL, code="decoder_memory", detail=type(error).__name__)
         return False
-    except OSError as error:
-        if isinstance(error, BrokenPipeError | ConnectionError) and not isinstance(
-            error, av.error.FFmpegError
-        ):
-            return False
-        send_json(link, FAIL, code="corrupt", detail=f"{type(error).__name__}: {error.strerror}")
-        return True
+    except ConnectionError:
+        return False
     except Exception as error:
-        send_json(link, FAIL, code="corrupt", detail=f"{type(error).__name__}: {error}"[:200])
+        detail = f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
+        send_json(link, FAIL, code="corrupt", detail=detail[:200])
         return True
 
 

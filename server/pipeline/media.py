@@ -1,7 +1,7 @@
 """What a media file is, told from its first bytes, and which demuxers and codecs may be used on it.
 
-Nothing here decodes: bytes are only looked at. The decoder child gets the demuxer's name from here and is held
-to it, so a playlist that calls itself ``call.wav`` is refused before any parser sees it.
+Nothing here decodes: bytes are only looked at. The decoder child gets the demuxer's name from here and is
+held to it, so a playlist that calls itself ``call.wav`` is refused before any parser sees it.
 """
 
 from collections.abc import Callable
@@ -81,7 +81,7 @@ def _refuse(data: bytes) -> None:
     for magic, name in _REFUSED:
         if head.startswith(magic):
             raise BadMedia(f"the file is {name}, not a recording", help=_HELP_FORMATS, code="refused_format")
-    if data[:4] == b"RIFF":
+    if data[:4] == b"RIFF" and len(data) >= 12:
         kind = data[8:12].decode("ascii", "replace")
         raise BadMedia(f"the file is RIFF/{kind!r}, not WAVE", help=_HELP_FORMATS, code="refused_format")
 
