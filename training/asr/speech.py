@@ -10,6 +10,7 @@ import argparse
 import multiprocessing
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -191,17 +192,21 @@ def run(data: Path, out: Path, hours: float, workers: int) -> None:
     if not (out / "vocabulary.json").exists():
         build(Corpus(data)).save(out / "vocabulary.json")
     numbers = list(range(int(np.ceil(hours / SHARD_HOURS))))
+    with ThreadPoolExecutor(workers) as pool:
+        for done in [pool.submit(_chain, data, out, numbers[index::workers]) for index in range(workers)]:
+            done.result()
+
+
+def _chain(data: Path, out: Path, numbers: list[int]) -> None:
+    """Make shards in child processes, a fresh child after every crash."""
     context = multiprocessing.get_context("spawn")
-    for attempt in range(50):
+    for attempt in range(100):
         missing = [number for number in numbers if not (out / f"shard{number:04d}.npz").exists()]
         if not missing:
             return
-        children = [context.Process(target=_make, args=(data, out, missing[index::workers], attempt))
-                    for index in range(workers)]
-        for child in children:
-            child.start()
-        for child in children:
-            child.join()
+        child = context.Process(target=_make, args=(data, out, missing, attempt))
+        child.start()
+        child.join()
     raise RuntimeError("the synthesizer kept crashing")
 
 
