@@ -1,4 +1,4 @@
-"""The page of all operators, from their declarations: ``python -m operators.reference > docs/operators.md``."""
+"""The page of all operators, from their declarations: ``python -m operators.reference``."""
 
 import inspect
 import json
@@ -9,19 +9,20 @@ from operators.spec import Example, Operator
 
 _HEAD = """# Operators
 
-Made from the declarations in `operators/builtin` by `python -m operators.reference`; every example is a test.
+Made from the declarations in `operators/builtin` by `python -m operators.reference`; every example is
+a test.
 
 An operator reads one fact from a call; rules combine them. In the examples a call is written as
-`role start-end text`, turns parted by `|` (A agent, C customer, O other; seconds; without times it is a chat;
-`{tag:score}`, `(emotion:score)`). Results: `x` the turn is hit, `.` it is not; for a fact about the whole call
+`role start-end text`, turns parted by `|` (A agent, C customer, O other; seconds; without times it is a
+chat; `{tag:score}`, `(emotion:score)`). Results: `x` the turn is hit, `.` it is not; for a fact about the whole call
 `!` it holds, `-` it does not; `?` it cannot be decided.
 
 """
 _TAIL = """
 ## Your own operator
 
-1. Write a module with a function under `@operator(...)` from `operators.spec`: it gets all uses of a rule set at
-   once and returns a scan over a `CallTable`; `operators.columns` helps to build the hits.
+1. Write a module with a function under `@operator(...)` from `operators.spec`: it gets all uses of a rule set
+   at once and returns a scan over a `CallTable`; `operators.columns` helps to build the hits.
 2. Give it a docstring that says exactly what it means, and at least one example.
 3. Name the module in your package's entry points: `[project.entry-points."earshot.operators"]`,
    `mine = "mypackage.operators"`.

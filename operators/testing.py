@@ -14,8 +14,9 @@ import numpy as np
 from operators.table import SIDES, CallTable, check
 
 _TURN = re.compile(
-    r"^\s*(?P<role>[ACO])\s+(?:(?P<start>\d+(?:\.\d+)?)-(?P<end>\d+(?:\.\d+)?)\s+)?(?P<text>[^{(]*?)\s*"
-    r"(?P<scores>(?:\{[^}]*\}|\([^)]*\))*)\s*$"
+    r"^\s*(?P<role>[ACO])(?:\s+|$)(?:(?P<start>\d+(?:\.\d+)?)-(?P<end>\d+(?:\.\d+)?)(?:\s+|$))?"
+    r"(?P<text>[^{(]*?)\s*"
+    r"(?P<scores>(?:(?:\{[^}]*\}|\([^)]*\))\s*)*)$"
 )
 _SCORE = re.compile(r"([{(])([^})]*)[})]")
 

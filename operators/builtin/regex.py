@@ -13,7 +13,7 @@ from operators.columns import ANY_ROLE, Found, nothing_unknown, role_codes, role
 from operators.spec import Example, Hits, OperatorError, Param, Params, Scan, operator
 from operators.table import CallTable
 
-_LOOK_AROUND = re.compile(r"\(\?(<?[=!]|P=)")
+_LOOK_AROUND = re.compile(r"\(\?<?[=!]")
 _BACK_REFERENCE = re.compile(r"invalid escape sequence: \\[1-9]")
 
 
@@ -31,7 +31,9 @@ def _compiled(pattern: str) -> Any:
     try:
         compiled = re2.compile(pattern, options)
     except re2.error as error:
-        raise OperatorError(_refusal(pattern, str(error))) from None
+        said = error.args[0] if error.args else b""
+        reason = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+        raise OperatorError(_refusal(pattern, reason)) from None
     if compiled.search("") is not None:
         raise OperatorError(
             f"pattern {pattern!r} matches the empty text, so it would hit every turn\n"
@@ -40,13 +42,12 @@ def _compiled(pattern: str) -> Any:
     return compiled
 
 
-def _refusal(pattern: str, message: str) -> str:
-    if _LOOK_AROUND.search(message) or _BACK_REFERENCE.search(message):
+def _refusal(pattern: str, reason: str) -> str:
+    if _LOOK_AROUND.search(reason) or _BACK_REFERENCE.search(reason) or "(?P=" in pattern:
         return (
             f"pattern {pattern!r} uses look-around or a back-reference, which cannot run in linear time\n"
             "help: say what must not be there with the parameter `exclude`"
         )
-    reason = message.removeprefix("b").strip("'\"")
     return (
         f"pattern {pattern!r} is no RE2 pattern: {reason}\nhelp: RE2's syntax is Perl's without look-around"
     )
