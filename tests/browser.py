@@ -1,4 +1,4 @@
-"""A real Chromium without a screen, driven over its DevTools pipe: no port, no driver program, no dependency."""
+"""A real Chromium without a screen, driven over its DevTools pipe: no port, no driver, no dependency."""
 
 import base64
 import json
@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -18,9 +19,17 @@ REQUIRED = "EARSHOT_REQUIRE_BROWSER"
 """Set to 1 where a missing browser must fail the tests instead of skipping them."""
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--mute-audio", "--hide-scrollbars",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-    "--remote-debugging-pipe",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-dev-shm-usage", "--remote-debugging-pipe",
 )  # fmt: skip
+TO_3_AND_4 = """
+import fcntl, os, sys
+to_read, to_write = (fcntl.fcntl(int(fd), fcntl.F_DUPFD, 10) for fd in sys.argv[1:3])
+os.dup2(to_read, 3)
+os.dup2(to_write, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Chromium reads commands from descriptor 3 and writes answers to 4."""
 ANSWER_S = 30
 """Longest wait for one answer: a loaded two-core machine takes seconds to start Chromium."""
 
@@ -48,13 +57,14 @@ class Browser:
             f"--window-size={width},{height}",
             "about:blank",
         ]
-        # Chromium reads commands from descriptor 3 and writes answers to 4; a shell puts them there.
-        self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{to_read} 4>&{to_write}', "sh", *command],
-            pass_fds=(to_read, to_write),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        self._log = profile / "chromium.log"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", TO_3_AND_4, str(to_read), str(to_write), *command],
+                pass_fds=(to_read, to_write),
+                stdout=log,
+                stderr=log,
+            )
         os.close(to_read)
         os.close(to_write)
         self._buffer = b""
@@ -175,8 +185,9 @@ class Browser:
             ready, _, _ = select.select([self._in], [], [], max(deadline - time.monotonic(), 0))
             chunk = os.read(self._in, 1 << 20) if ready else b""
             if not chunk:
+                how = f"within {ANSWER_S} s" if not ready else "before Chromium closed its pipe"
                 raise AssertionError(
-                    f"{what} within {ANSWER_S} s (Chromium's exit code: {self._process.poll()})"
+                    f"{what} {how}; it said:\n{self._log.read_text(errors='replace')[-2000:]}"
                 )
             self._buffer += chunk
         head, self._buffer = self._buffer.split(b"\0", 1)

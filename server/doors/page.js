@@ -80,7 +80,7 @@ class Player {
       this.seek(Number(jump));
       if (this.audio && this.audio.paused) this.toggle();
     }
-    if (turn !== undefined && this.turns[turn]) this.mark([this.turns[turn]], true);
+    if (turn !== undefined && !(jump && this.svg) && this.turns[turn]) this.mark([this.turns[turn]], true);
     if (step !== undefined) this.seek(this.positionMs + Number(step));
     if (zoom !== undefined) this.scale(this.zoom * Number(zoom));
   }

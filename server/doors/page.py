@@ -5,24 +5,19 @@ sound in page_sound.py; the looks are page.html, page.css and page.js beside thi
 from anywhere, and its content policy lets only the page's own script run: transcripts are hostile input.
 """
 
-import base64
-import hashlib
-import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
-
+from server.doors import page_template
+from server.doors.page_events import Stretch, interruptions, silences
 from server.doors.page_findings import Found, findings, moment
 from server.doors.page_sound import outline, playable
 from server.doors.page_timeline import Drawn, Line, Span, line
 from server.doors.page_view import Checked, Said, date_and_time, headline, items, named_values, transcript
-from server.doors.page_words import VERDICT_SIGNS, clock, length, name
-from server.pipeline.call import Audio, Speech
+from server.doors.page_words import length, name, warning_text
+from server.pipeline.call import Audio, Call, Speech
+from server.pipeline.session import Inspection
 
 MAX_SOUND_MS = 4 * 3600 * 1000
 """Sound embedded in one page, all calls together: about 80 MB; later calls are shown without."""
@@ -30,18 +25,6 @@ MAX_CALL_SOUND_MS = 90 * 60 * 1000
 """Longest call whose sound is embedded: Firefox takes data addresses up to 32 MB."""
 KEY_FACTS = ("call_start_local", "direction", "callee_relation", "agency_type", "hangup_by")
 """Metadata shown in the head of a call; the rest is one click away."""
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """A stretch of the call worth drawing: a silence or an interruption."""
-
-    start_ms: int
-    end_ms: int
-    kind: str = ""
-    """A finer name, shown through ``CallView.titles`` where it is there: e.g. ``pause``, ``response``."""
-    role: str = ""
-    """Who owes the answer (silence) or who interrupts (interruption)."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +74,21 @@ class _Shown:
         return sum(item.verdict == "hit" for item in self.items)
 
 
+def view(done: Inspection) -> CallView:
+    """Return what the page needs of an inspected call: its result, sound, and the events in it."""
+    call, table = done.call, done.table
+    if call is None or table is None:
+        return CallView(done.result)
+    return CallView(
+        {"meta": dict(call.meta), **done.result},
+        audio=done.audio,
+        channel_roles=_channel_roles(call),
+        speech=call.speech,
+        silences=silences(table),
+        interruptions=interruptions(table),
+    )
+
+
 def render(results: Sequence[CallView]) -> str:
     """Return one HTML file that shows ``results``: an overview when there are several, then each call."""
     left_ms = MAX_SOUND_MS
@@ -100,23 +98,15 @@ def render(results: Sequence[CallView]) -> str:
         fits = 0 < sound_ms <= min(MAX_CALL_SOUND_MS, left_ms)
         left_ms -= sound_ms if fits else 0
         shown.append(_shown(number, view, playable(view.audio) if fits and view.audio else ""))
-    style, script = _asset("page.css"), _asset("page.js")
-    policy = (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-        "media-src data:; base-uri 'none'; form-action 'none'"
-    )
-    page = (
-        _environment()
-        .get_template("page.html")
-        .render(
-            calls=shown,
-            policy=policy,
-            style=Markup(style),
-            script=Markup(script),
-            data=Markup(_script_json([view.result for view in results])),
-        )
-    )
-    return page.encode("utf-8", "replace").decode("utf-8")
+    return page_template.fill(shown, [view.result for view in results])
+
+
+def _channel_roles(call: Call) -> tuple[str, ...]:
+    """Who speaks on which channel, as the turns have it: the agent on the first where they do not say."""
+    known = {turn.channel: turn.role for turn in call.turns}
+    if known.get(0) == "customer" or known.get(1) == "agent":
+        return ("customer", "agent")
+    return ("agent", "customer")
 
 
 def _shown(number: int, view: CallView, sound: str) -> _Shown:
@@ -128,7 +118,7 @@ def _shown(number: int, view: CallView, sound: str) -> _Shown:
     meta = dict(result.get("meta") or {})
     score = result.get("score")
     duration_ms = _duration_ms(view)
-    warnings = [str(w) for w in result.get("warnings") or ()]
+    warnings = [warning_text(str(code), titles) for code in result.get("warnings") or ()]
     if view.audio and view.audio.duration_ms and not sound:
         warnings.append("本页音频已达上限，此通未嵌入录音，仅显示波形。")
     return _Shown(
@@ -221,43 +211,3 @@ def _speech(speech: Mapping[str, Speech]) -> Iterable[Span]:
     for role, segments in speech.items():
         for start_ms, end_ms in zip(segments.start_ms.tolist(), segments.end_ms.tolist(), strict=True):
             yield Span(start_ms, end_ms, role=role)
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FunctionLoader(_asset),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(clock=clock, lasting=length)
-    environment.globals.update(name=name, moment=moment, signs=VERDICT_SIGNS)
-    return environment
-
-
-def _asset(file: str) -> str:
-    return files("server.doors").joinpath(file).read_text("utf-8")
-
-
-def _digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-
-
-def _script_json(value: Any) -> str:
-    """JSON that cannot end the script element it stands in, nor trip an old JavaScript parser."""
-    text = json.dumps(_finite(value), ensure_ascii=False, default=str, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN or infinity: they become null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return value

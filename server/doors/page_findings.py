@@ -7,6 +7,17 @@ from typing import Any
 
 from server.doors.page_words import SEVERITIES, VERDICTS, clock, name, rank, value_text
 
+OPERATOR_UNITS = {
+    "silence": "ms", "interruption": "ms", "overlap": "ms", "response_time": "ms", "speech_rate": "cpm",
+    "tag": "score", "semantic_tag": "score", "emotion": "score", "similar": "score",
+}  # fmt: skip
+"""What an operator's value is; the values of others say nothing that the quoted words do not."""
+TIMELESS = ("meta", "call_shape")
+COMPARISONS = {
+    "eq": "=", "ne": "≠", "gt": ">", "gte": "≥", "lt": "<", "lte": "≤", "in": "属于", "not_in": "不属于",
+    "time_in": "在时段", "known": "已知",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -87,7 +98,15 @@ def _turn(result: Mapping[str, Any], index: Any) -> Mapping[str, Any] | None:
     return turns[index] if isinstance(index, int) and 0 <= index < len(turns) else None
 
 
+def _timed(entry: Mapping[str, Any]) -> bool:
+    """Facts about the call as a whole carry the call's start as their time, which says nothing."""
+    return entry.get("operator") not in TIMELESS
+
+
 def _start(finding: Mapping[str, Any], turns: Sequence[int], result: Mapping[str, Any]) -> int | None:
+    evidence = finding.get("evidence") or ()
+    if evidence and not any(_timed(entry) for entry in evidence):
+        return None
     if finding.get("start_ms") is not None:
         return int(finding["start_ms"])
     starts = [turn.get("start_ms") for i in turns if (turn := _turn(result, i))]
@@ -145,17 +164,38 @@ def _fact(entry: Mapping[str, Any], titles: Mapping[str, str]) -> Quote:
     return Quote(
         turn=None,
         role="",
-        start_ms=entry.get("start_ms"),
-        end_ms=entry.get("end_ms"),
+        start_ms=entry.get("start_ms") if _timed(entry) else None,
+        end_ms=entry.get("end_ms") if _timed(entry) else None,
         pieces=(Piece(words),) if words else (),
         facts=(_fact_text(entry, titles),),
     )
 
 
 def _fact_text(entry: Mapping[str, Any], titles: Mapping[str, str]) -> str:
-    value = value_text(entry.get("value"), str(entry.get("unit") or ""), titles)
-    head = " ".join(part for part in (name(str(entry.get("operator", "")), titles), value) if part)
-    return "：".join(part for part in (head, str(entry.get("note") or "")) if part)
+    """What an operator saw, in a clause: ``语义标签 威胁恐吓 0.95``, ``没有出现：语义标签 自报身份``."""
+    operator = str(entry.get("operator", ""))
+    holds = entry.get("holds", True)
+    unit = entry.get("unit") or OPERATOR_UNITS.get(operator)
+    value = "" if unit is None or not holds else value_text(entry.get("value"), unit, titles)
+    head = " ".join(part for part in (name(operator, titles), _asked(entry, titles), value) if part)
+    return "：".join(
+        part for part in ("" if holds else "没有出现", head, str(entry.get("note") or "")) if part
+    )
+
+
+def _asked(entry: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    """What the rule asked the operator for, where the quoted words do not say it already."""
+    params = entry.get("params") or {}
+    if "field" in params:
+        cmp = COMPARISONS.get(str(params.get("cmp")), str(params.get("cmp", "")))
+        return " ".join(
+            (name(str(params["field"]), titles), cmp, value_text(params.get("value"), "", titles))
+        )
+    quoted = entry.get("operator") in ("keyword", "regex") and entry.get("holds", True)
+    wanted = [] if quoted else params.get("any") or params.get("pattern") or params.get("measure") or []
+    if isinstance(wanted, str):
+        wanted = [wanted]
+    return "、".join(name(str(one), titles) for one in wanted)
 
 
 def _words(entry: Mapping[str, Any]) -> str:

@@ -35,7 +35,8 @@ def outline(pcm: Pcm, sample_rate_hz: int) -> NDArray[np.float32]:
     edges = np.stack([np.minimum.reduceat(pcm, starts, 1), np.maximum.reduceat(pcm, starts, 1)], 1)
     scaled = edges.astype(np.float32)
     loudest = np.float32(max(np.abs(scaled).max(), 1))
-    return np.divide(scaled, loudest, dtype=np.float32)
+    relative: NDArray[np.float32] = scaled / loudest
+    return relative
 
 
 def playable(audio: Audio) -> str:

@@ -166,7 +166,9 @@ def _flags(drawn: Drawn) -> tuple[Block, ...]:
 
 def _lanes(drawn: Drawn, y: int) -> tuple[Lane, ...]:
     sounds = _waves(drawn)
-    used = dict.fromkeys(["agent", "customer", *(span.role for span in drawn.turns)])
+    spoken = {span.role for span in drawn.turns}
+    sides = ["agent", "customer"] if spoken <= {"agent", "customer"} else sorted(spoken)
+    used = [*sides, *(role for role in sounds if role and role not in sides)]
     lanes = []
     if "" in sounds:
         lanes.append(Lane("混合声道", y, WAVE_PX, wave=sounds[""][0], bins=sounds[""][1]))

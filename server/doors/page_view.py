@@ -6,7 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from server.doors.page_findings import Found, Piece, Quote, cut
-from server.doors.page_words import SEVERITIES, VERDICT_SIGNS, VERDICTS, flat, name, rank, unit_of, value_text
+from server.doors.page_words import (
+    SEVERITIES,
+    VERDICT_SIGNS,
+    VERDICTS,
+    flat,
+    name,
+    rank,
+    reason_text,
+    unit_of,
+    value_text,
+)
 
 TAG_SHOWN_FROM = 0.5
 """Tags below are the model's doubts, not the turn's content."""
@@ -61,7 +71,7 @@ def items(
             verdict=str(entry.get("verdict", "")),
             sign=VERDICT_SIGNS.get(entry.get("verdict", ""), "?"),
             severity=str(entry.get("severity") or ""),
-            reason=str(entry.get("reason") or ""),
+            reason=reason_text(str(entry.get("reason") or ""), titles),
             findings=tuple(f.number for f in found if f.item == key),
         )
         for key, entry in entries

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a Chinese character counts as two columns: broken sentences would read worse
 """Realistic calls for the page's tests: results as the road gives them, sound made of tones."""
 
 from collections.abc import Mapping
@@ -91,7 +92,7 @@ def chat() -> CallView:
         "rule": "insult", "item": "insult_profanity_discrimination", "title": "辱骂侮辱客户", "verdict": "hit",
         "severity": "major", "score": -30, "turns": [2], "start_ms": None, "end_ms": None,
         "why": "辱骂会激化矛盾，属于明令禁止的行为。", "instead": "我帮您查一下，请稍等。",
-        "evidence": [{"operator": "keyword", "text": "笨", "turn": 2, "char_start": 15, "char_end": 16}],
+        "evidence": [{"operator": "keyword", "text": "笨", "turn": 2, "char_start": 16, "char_end": 17}],
     }  # fmt: skip
     items = {
         "insult_profanity_discrimination": {"title": "辱骂侮辱与歧视", "verdict": "hit", "severity": "major"},
