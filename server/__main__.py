@@ -27,7 +27,7 @@ from operators.rules.pack import load_pack
 from operators.rules.parse import RulesError
 from server import config, telemetry
 from server.adapters import triton
-from server.doors import doctor, files, grpc_server, inspect, page, terminal, views
+from server.doors import doctor, files, grpc_server, inspect, page, terminal
 from server.errors import BadInput, BadRules, EarshotError
 from server.pipeline.session import Road
 
@@ -125,7 +125,7 @@ def inspect_command(
                 if as_json:
                     print(json.dumps(done.result, ensure_ascii=False), flush=True)
                 if html is not None:
-                    views.append(views.view(done))
+                    views.append(page.view(done))
     if not as_json:
         terminal.show(Console(), results)
     if html is not None:
