@@ -40,6 +40,8 @@ class TritonState:
 
     source: str
     """Where Triton comes from: ``bundled``, a binary's path, or an address."""
+    address: str
+    """Where it listens now."""
     interpreter: Interpreter | None
     """The models' Python; unknown for a server of someone else."""
     restarts: int
@@ -131,9 +133,15 @@ class TritonModels:
             )
             for name, ward in self._supervisor.wards.items()
         )
-        boss = self._supervisor
-        pids = boss.server.pids() if boss.server is not None else {}
-        return TritonState(self._source, boss.interpreter, boss.restarts, pids, models)
+        server = self._supervisor.server
+        return TritonState(
+            source=self._source,
+            address=server.url if server is not None else self._source,
+            interpreter=self._supervisor.interpreter,
+            restarts=self._supervisor.restarts,
+            pids=server.pids() if server is not None else {},
+            models=models,
+        )
 
     def close(self) -> None:
         """Stop the server if it is ours: no process, socket or shared memory is left. May be called twice."""

@@ -110,10 +110,10 @@ def model_info(model: str, config: Config, version: str) -> ModelInfo:
 
 
 def folder_digest(folder: Path) -> str:
-    """Version of a model folder: 12 hex digits of a SHA-256 over its files' names and bytes, prose apart."""
+    """Version of a model folder: 12 hex digits of a SHA-256 over its files, prose and caches apart."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        if path.suffix not in (".md", ".pyc"):
+        if path.suffix != ".md" and "__pycache__" not in path.parts:
             with path.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
             digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())

@@ -2,8 +2,9 @@
 
 Run as ``python -I -S triton_guard.py OWNER_PID FOLDER COMMAND…``; stands alone on the standard library so
 that it starts in milliseconds. It starts COMMAND, holds a lock in FOLDER, and waits for whichever comes
-first: SIGTERM (stop gracefully), the owner's death (kill at once), or the command's own end. In all three
-cases no process, socket or shared-memory region is left. If the guard itself is killed, the kernel kills
+first: SIGTERM, the owner's death, or the command's own end. In all three cases tritonserver and its stubs are
+killed and no process, socket or shared-memory region is left: models keep nothing that a graceful stop, which
+takes Triton two seconds and more, could save. If the guard itself is killed, the kernel kills
 tritonserver (PR_SET_PDEATHSIG; it fires when the spawning thread ends, and the guard's main thread is the
 spawner) and the lock falls, which tells ``sweep`` at the next start that the leftovers are nobody's.
 """
@@ -24,8 +25,6 @@ FOLDER_PREFIX = "earshot-triton-"
 STUB_NAME = "triton_python_backend_stub"
 """The executable that Triton starts for each instance of a Python model."""
 SHM = Path("/dev/shm")
-STOP_S = 6.0
-"""Longest a graceful stop may take before a kill; above tritonserver's own ``--exit-timeout-secs``."""
 BACKEND_START_S = 20.0
 """Longest from the guard's start to the start of the Python backend."""
 UNLOCKED_AGE_S = 60.0
@@ -142,14 +141,6 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=die_with_the_guard)
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    server.terminate()
-    try:
-        server.wait(STOP_S)
-    except subprocess.TimeoutExpired:
-        server.kill()
-
-
 def guard(owner: int, folder: Path, command: list[str]) -> int:
     """Run ``command`` until SIGTERM, the owner's death or its own end; clean up; return its exit code."""
     stop_read, stop_write = os.pipe()
@@ -158,6 +149,7 @@ def guard(owner: int, folder: Path, command: list[str]) -> int:
     os.set_blocking(stop_write, False)
     signal.set_wakeup_fd(stop_write)
     lock = _lock(folder)
+    server = None
     try:
         owner_end = os.pidfd_open(owner)
         if os.getppid() != owner:
@@ -165,12 +157,11 @@ def guard(owner: int, folder: Path, command: list[str]) -> int:
         server = _start(command)
         server_end = os.pidfd_open(server.pid)
         ready, _, _ = select.select([stop_read, owner_end, server_end], [], [])
-        if owner_end in ready:
-            server.kill()
-        elif server_end not in ready:
-            _stop(server)
-        return server.wait()
+        return server.wait() if server_end in ready else 0
     finally:
+        if server is not None:
+            server.kill()
+            server.wait()
         remove(folder)
         os.close(lock)
 

@@ -40,7 +40,7 @@ _GIVEN_UP = {
     FaultKind.REFUSED: "the model's config.pbtxt does not fit the contract in docs/triton.md",
 }
 _PLACE = re.compile(r"([\w.]+\.py\(\d+\): [\w<>]+)")
-"""A line of a model's traceback. It holds nothing of the call; the exception's text may, and is not logged."""
+"""A line of a model's traceback. It may be logged; the exception's text may hold words of a call."""
 
 
 @dataclass(frozen=True)

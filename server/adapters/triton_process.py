@@ -28,6 +28,7 @@ SHM_FREE_BYTES = 48 << 20
 """Least free shared memory to start with: a model instance maps 1 MB and grows by the requests it holds."""
 _SOCKET_PATH_MAX = 100
 _LOG_LINES = 200
+_STOP_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class TritonProcess:
         if not self.ended:
             self._guard.terminate()
         try:
-            self._guard.wait(triton_guard.STOP_S + 4)
+            self._guard.wait(_STOP_S)
         except subprocess.TimeoutExpired:
             self._guard.kill()
             self._guard.wait()
@@ -171,7 +172,6 @@ class TritonProcess:
             "--grpc-port=1",
             f"--grpc-restricted-protocol=shared-memory,logging,trace:earshot={secrets.token_hex(16)}",
             "--exit-on-error=false",
-            "--exit-timeout-secs=3",
             "--log-info=false",
         ]
 

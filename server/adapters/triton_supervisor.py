@@ -158,7 +158,7 @@ class Supervisor:
         if not ward.backoff.begin():
             return True
         ward.repairs += 1
-        LOG.warning("model %s: repair %d: %s", ward.lane.model, ward.backoff.tries, ward.lane.reason)
+        LOG.warning("model %s: repair %d: %s", ward.lane.model, ward.repairs, ward.lane.reason)
         try:
             self._reload(ward, client)
         except EarshotError as error:
@@ -192,10 +192,10 @@ class Supervisor:
         for ward in self.wards.values():
             ward.lane.close(reason)
             ward.forget_canary()
-        if not self._backoff.begin():
+        if self._stop.is_set() or not self._backoff.begin():
             return
         self.restarts += 1
-        LOG.warning("tritonserver: restart %d: %s", self._backoff.tries, reason)
+        LOG.warning("tritonserver: restart %d: %s", self.restarts, reason)
         try:
             client = self._boot()
         except EarshotError as error:

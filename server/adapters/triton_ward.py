@@ -117,7 +117,10 @@ class Ward:
                 self.lane.close("it hangs")
         elif self.canary is not None and now - self._sent >= self._every_s:
             self._sent = now
-            self._pending = client.begin(self.canary.request, wake)
+            try:
+                self._pending = client.begin(self.canary.request, wake)
+            except Fault as fault:
+                self.lane.close(fault.what)
 
     def forget_canary(self) -> None:
         """Take back the canary under way: the model is going to be reloaded."""

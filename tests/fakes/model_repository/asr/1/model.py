@@ -1,4 +1,4 @@
-"""A recogniser that hears one digit in each 100 ms: the level of its first sample. Some first samples do harm."""
+"""A recogniser that hears one digit in each 100 ms, by its first sample. Some first samples do harm."""
 
 import os
 import time
