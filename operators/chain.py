@@ -132,8 +132,10 @@ def _problem(param: Param, value: Any) -> str:
         return f"{value!r} is no choice"
     if isinstance(value, list | tuple):
         bad = [entry for entry in value if param.items is not None and not _is(entry, param.items)]
-        if bad or not value:
-            return f"entry {bad[0]!r} is {type(bad[0]).__name__}" if bad else "the list is empty"
+        if bad:
+            return f"entry {bad[0]!r} is {type(bad[0]).__name__}"
+        if param.required and not value:
+            return "the list is empty"
     if isinstance(value, int | float) and not _in_range(param, value):
         return f"{value!r} is out of range"
     return ""
@@ -201,6 +203,11 @@ class Plan:
             groups.setdefault(use.operator.name, {}).setdefault(use.key, use)
         self.uses: tuple[Use, ...] = tuple(use for name in sorted(groups) for use in groups[name].values())
         self._ids = {use.key: number for number, use in enumerate(self.uses)}
+        needs = [use.needs for use in self.uses]
+        self._needed = {
+            need: np.array([number for number, have in enumerate(needs) if need in have], np.int64)
+            for need in dict.fromkeys(need for have in needs for need in have)
+        }
         self._scans: list[tuple[int, int, Scan]] = []
         first = 0
         for name in sorted(groups):
@@ -219,12 +226,10 @@ class Plan:
 
     def evaluate(self, table: CallTable) -> Evidence:
         """Run every operator over ``table``; where a call lacks what a use needs, the use is unknown."""
-        needed = dict.fromkeys(need for use in self.uses for need in use.needs)
-        lacking = {need: table.lacks(need) for need in needed}
+        lacking = {need: table.lacks(need) for need in self._needed}
         lacks = np.zeros((len(self.uses), table.n_calls), np.bool_)
-        for number, use in enumerate(self.uses):
-            for need in use.needs:
-                lacks[number] |= lacking[need]
+        for need, uses in self._needed.items():
+            lacks[uses] |= lacking[need]
         parts = []
         for first, end, scan in self._scans:
             found = _arrange(_drop(scan(table), lacks[first:end]))
@@ -261,7 +266,9 @@ def _arrange(hits: Hits) -> Hits:
 
 
 def _is_sorted(keys: Sequence[NDArray[Any]]) -> bool:
-    undecided = np.ones(max(len(keys[0]) - 1, 0), np.bool_)
+    if len(keys[0]) < 2:
+        return True
+    undecided = np.ones(len(keys[0]) - 1, np.bool_)
     for key in keys:
         step = np.diff(key)
         if (undecided & (step < 0)).any():

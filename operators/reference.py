@@ -9,13 +9,13 @@ from operators.spec import Example, Operator
 
 _HEAD = """# Operators
 
-Made from the declarations in `operators/builtin` by `python -m operators.reference`; every example is
-a test.
+Made from the declarations in `operators/builtin` by `python -m operators.reference`; every example
+is a test.
 
 An operator reads one fact from a call; rules combine them. In the examples a call is written as
 `role start-end text`, turns parted by `|` (A agent, C customer, O other; seconds; without times it is a
-chat; `{tag:score}`, `(emotion:score)`). Results: `x` the turn is hit, `.` it is not; for a fact about the whole call
-`!` it holds, `-` it does not; `?` it cannot be decided.
+chat; `{tag:score}`, `(emotion:score)`). Results: `x` the turn is hit, `.` it is not; for a fact about the
+whole call `!` it holds, `-` it does not; `?` it cannot be decided.
 
 """
 _TAIL = """

@@ -2,10 +2,11 @@
 
 import unicodedata
 from functools import lru_cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pypinyin.pinyin_dict import pinyin_dict
 
 from operators.columns import PAUSE_MS, kernel
 from operators.table import CallTable, Int32, Int64
@@ -15,8 +16,25 @@ FOLDED = 0x10000
 _SYLLABLES = 0x110000
 """First symbol of a syllable: above every code point, so that no character equals a syllable."""
 _TONES = {"\u0300", "\u0301", "\u0304", "\u030c"}
-_LETTERS = np.array([chr(point).isalpha() for point in range(FOLDED)])
 _HAN, _DIGIT, _LETTER, _OTHER = 0, 1, 2, 3
+
+
+def _readings() -> dict[int, str]:
+    """Code point → its readings, commonest first: pypinyin's table of characters and nothing else of it.
+
+    Importing the package would load its table of phrases as well, a second at every start.
+    """
+    package = find_spec("pypinyin")
+    if package is None or not package.submodule_search_locations:
+        raise ModuleNotFoundError("pypinyin is not installed\nhelp: run `make setup`")
+    path = Path(package.submodule_search_locations[0]) / "pinyin_dict.py"
+    table = spec_from_file_location("operators_pinyin_dict", path)
+    if table is None or table.loader is None:
+        raise ModuleNotFoundError(f"{path} cannot be read\nhelp: reinstall pypinyin")
+    module = module_from_spec(table)
+    table.loader.exec_module(module)
+    readings: dict[int, str] = module.pinyin_dict
+    return readings
 
 
 @lru_cache
@@ -32,7 +50,7 @@ def pinyin_fold() -> Int32:
     """[FOLDED] a Han character is its commonest syllable without tone; the rest as in ``exact_fold``."""
     fold = exact_fold().copy()
     syllables: dict[str, int] = {}
-    for point, readings in pinyin_dict.items():
+    for point, readings in _readings().items():
         if point < FOLDED:
             marks = unicodedata.normalize("NFD", readings.split(",")[0])
             syllable = "".join(mark for mark in marks if mark not in _TONES)
@@ -70,7 +88,8 @@ def symbols(text: NDArray[np.uint8], offsets: Int64, fold: Int32) -> tuple[Int32
 @lru_cache
 def _classes() -> NDArray[np.int8]:
     """[FOLDED] Han and kana, digits, letters of alphabets, everything else."""
-    classes = np.where(_LETTERS, _LETTER, _OTHER).astype(np.int8)
+    letters = [chr(point).isalpha() for point in range(FOLDED)]
+    classes = np.where(letters, _LETTER, _OTHER).astype(np.int8)
     for first, last in (
         (0x3005, 0x3007),
         (0x3040, 0x30FF),

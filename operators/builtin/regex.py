@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import hyperscan
 import numpy as np
 import re2
+from numpy.typing import NDArray
 
+from operators.atoms import required
 from operators.columns import ANY_ROLE, Found, nothing_unknown, role_codes, role_param, turn_hits
 from operators.spec import Example, Hits, OperatorError, Param, Params, Scan, operator
 from operators.table import CallTable
+from operators.text import exact_fold, symbols
+from operators.words import build, find
 
 _LOOK_AROUND = re.compile(r"\(\?<?[=!]")
 _BACK_REFERENCE = re.compile(r"invalid escape sequence: \\[1-9]")
@@ -83,26 +86,22 @@ def regex(uses: Sequence[Params]) -> Scan:
     Patterns are RE2's: Perl's without look-around and back-references, ``.`` matches any character, ``\\d
     \\w \\b`` mean ASCII. Matches are the leftmost, then, from its start, the one that Perl prefers (a
     greedy gap reaches as far as it can); the next one is searched behind it, so hits of one use do not
-    overlap. Patterns that match the empty text are refused. All patterns together pass through one
-    Hyperscan database that says which turns are worth RE2's look; a pattern that it cannot take is looked
-    for in every turn.
+    overlap. Patterns that match the empty text are refused. One scan finds the strings without which a
+    pattern cannot match (``operators.atoms``), and RE2 looks only at turns that have them.
     """
     roles = role_codes(uses)
-    patterns = list(dict.fromkeys(use["pattern"] for use in uses))
-    gate = _Gate(patterns)
-    users = {
-        number: [u for u, use in enumerate(uses) if use["pattern"] == p] for number, p in enumerate(patterns)
-    }
+    gate = _Gate(uses, roles)
 
     def scan(table: CallTable) -> Hits:
         rows: list[tuple[int, int, int, int]] = []
-        for turn, number, text in gate.candidates(table):
-            spans = [m.span() for m in _compiled(patterns[number]).finditer(text) if m.end() > m.start()]
-            for use in users[number] if spans else ():
-                exclude = uses[use]["exclude"]
-                spoken = roles[use] in (ANY_ROLE, table.turn_role[turn])
-                if spoken and (exclude is None or _compiled(exclude).search(text) is None):
-                    rows.extend((use, turn, *span) for span in spans)
+        turn_before, text = -1, ""
+        for turn, use in gate.candidates(table):
+            if turn != turn_before:
+                turn_before, text = turn, table.turn_text(turn)
+            spans = [m.span() for m in _compiled(uses[use]["pattern"]).finditer(text) if m.end() > m.start()]
+            exclude = uses[use]["exclude"]
+            if spans and (exclude is None or _compiled(exclude).search(text) is None):
+                rows.extend((use, turn, *span) for span in spans)
         found = np.array(rows, np.int64).reshape(-1, 4)
         hits = Found(use=found[:, 0].astype(np.int32), row=found[:, 1], value=np.ones(len(found)))
         chars = (found[:, 2], found[:, 3])
@@ -112,52 +111,30 @@ def regex(uses: Sequence[Params]) -> Scan:
 
 
 class _Gate:
-    """Which (turn, pattern) pairs may match: never too few, seldom too many."""
+    """Which (turn, use) pairs may match: never too few, seldom too many."""
 
-    def __init__(self, patterns: Sequence[str]) -> None:
-        self.open = [number for number, pattern in enumerate(patterns) if not _taken([pattern])]
-        taken = [number for number in range(len(patterns)) if number not in set(self.open)]
-        self.database = _database([patterns[number] for number in taken], taken) if taken else None
+    def __init__(self, uses: Sequence[Params], roles: NDArray[np.int8]) -> None:
+        demands = [required(use["pattern"]) for use in uses]
+        self._roles = roles
+        self._sets = np.array([len(sets) for sets in demands], np.int64)
+        self._set_use = np.repeat(np.arange(len(uses)), self._sets)
+        every = [atoms for sets in demands for atoms in sets]
+        words = [(word, number) for number, atoms in enumerate(every) for word in sorted(atoms)]
+        self._trie = build(words, exact_fold())
 
-    def candidates(self, table: CallTable) -> list[tuple[int, int, str]]:
-        """(turn, pattern number, text of the turn) of every pair worth a look, in the turns' order."""
-        out: list[tuple[int, int, str]] = []
-        whole, offsets = table.text.tobytes(), table.text_offsets.tolist()
-        scratch = hyperscan.Scratch(self.database) if self.database is not None else None
-        for turn in range(table.n_turns):
-            text = whole[offsets[turn] : offsets[turn + 1]]
-            numbers = list(self.open)
-            if self.database is not None and text:
-                self.database.scan(text, match_event_handler=_note, context=numbers, scratch=scratch)
-            if numbers:
-                decoded = text.decode()
-                out.extend((turn, number, decoded) for number in numbers)
-        return out
-
-
-def _note(number: int, _start: int, _end: int, _flags: int, numbers: list[int]) -> None:
-    numbers.append(number)
-
-
-def _database(patterns: Sequence[str], numbers: Sequence[int]) -> Any:
-    flags = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL
-    database = hyperscan.Database()
-    database.compile(
-        expressions=[pattern.encode() for pattern in patterns],
-        ids=list(numbers),
-        flags=[flags] * len(patterns),
-    )
-    return database
-
-
-@lru_cache(maxsize=10_000)
-def _takes(pattern: str) -> bool:
-    try:
-        _database([pattern], [0])
-    except hyperscan.error:
-        return False
-    return True
-
-
-def _taken(patterns: Sequence[str]) -> bool:
-    return all(_takes(pattern) for pattern in patterns)
+    def candidates(self, table: CallTable) -> list[tuple[int, int]]:
+        """(turn, use) of every pair worth a look, in the turns' order."""
+        points, offsets = symbols(table.text, table.text_offsets, exact_fold())
+        wanted = np.ones(table.n_turns, np.bool_)
+        found = find(self._trie, points, offsets, wanted)
+        # a set found in a turn counts once, and a use needs all of its sets there
+        met = np.unique(found[:, 1].astype(np.int64) * len(self._set_use) + found[:, 0])
+        turn, number = met // max(len(self._set_use), 1), met % max(len(self._set_use), 1)
+        pairs, sets = np.unique(turn * len(self._sets) + self._set_use[number], return_counts=True)
+        pairs = pairs[sets == self._sets[pairs % len(self._sets)]]
+        free = np.flatnonzero(self._sets == 0)
+        always = (np.arange(table.n_turns)[:, None] * len(self._sets) + free).ravel()
+        pairs = np.sort(np.concatenate([pairs, always]))
+        turns, uses = pairs // len(self._sets), pairs % len(self._sets)
+        spoken = (self._roles[uses] == ANY_ROLE) | (self._roles[uses] == table.turn_role[turns])
+        return list(zip(turns[spoken].tolist(), uses[spoken].tolist(), strict=True))

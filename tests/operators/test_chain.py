@@ -16,7 +16,7 @@ from operators.testing import call
 REGISTRY = load_registry()
 REQUESTS = (
     ("keyword", {"any": ["您好", "好", "骗子"], "not_in": ["好的"]}),
-    ("keyword", {"any": ["年好"], "match": "pinyin", "role": "agent"}),
+    ("keyword", {"any": ["年好"], "match": "pinyin", "not_in": [], "role": "agent"}),
     ("regex", {"pattern": "[您你].{0,3}好", "exclude": "骗"}),
     ("tag", {"any": ["threat"]}),
     ("emotion", {"any": ["angry"], "role": "customer"}),

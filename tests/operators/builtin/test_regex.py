@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.builtin import regex
+from operators.atoms import required
 from operators.chain import Plan, check_use, load_registry
 from operators.spec import OperatorError
 from operators.testing import call
@@ -62,19 +62,9 @@ def test_rare_characters_count_as_one() -> None:
     assert _spans("钱", "𠮷😀钱") == [(2, 3)]
 
 
-def test_a_pattern_that_the_gate_cannot_take_is_looked_for_everywhere(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(regex, "_takes", lambda pattern: pattern != "好.?不")
-    texts = ["好的不行", "不好", "不好"]
-    uses = [check_use(REGISTRY, "regex", {"pattern": pattern}) for pattern in ("好.?不", "不好")]
-    plan = Plan(uses)
-    hits = plan.evaluate(call(" | ".join(f"A {text}" for text in texts))).hits
-    assert list(zip(hits.use.tolist(), hits.turn.tolist(), strict=True)) == [
-        (plan.id_of(uses[0]), 0),
-        (plan.id_of(uses[1]), 1),
-        (plan.id_of(uses[1]), 2),
-    ]
+def test_a_pattern_that_demands_nothing_is_looked_for_everywhere() -> None:
+    assert required("[^好]..") == ()
+    assert _spans("[^好]..", "好不好吗") == [(1, 4)]
 
 
 @pytest.mark.parametrize(
