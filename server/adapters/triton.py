@@ -128,7 +128,7 @@ class TritonModels:
                 serving=ward.lane.is_open,
                 reason=ward.lane.reason,
                 known_answer=ward.canary is not None and ward.canary.known_answer,
-                canary_ms=ward.canary_ms,
+                canary_ms=ward.lane.canary_s * 1000,
                 repairs=ward.repairs,
             )
             for name, ward in self._supervisor.wards.items()

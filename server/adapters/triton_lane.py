@@ -68,6 +68,8 @@ class Lane:
         self._shut = False
         self.generation = 0
         self.last_answer = time.monotonic()
+        self.canary_s = 0.0
+        """How long the last canary took; a canary queues like any request."""
 
     @property
     def is_open(self) -> bool:
@@ -165,8 +167,10 @@ class Lane:
             return client, self.generation
 
     def _or_hung(self, fault: Fault, sent: float, until: float) -> Fault:
+        """A late answer means a hang if no other came meanwhile, or if canaries are quick: no queue then."""
         late = fault.kind is FaultKind.LATE and time.monotonic() < until
-        return Fault(FaultKind.HUNG, "it hangs") if late and self.last_answer < sent else fault
+        hung = self.last_answer < sent or self.canary_s < self._timeout_s / 4
+        return Fault(FaultKind.HUNG, "it hangs") if late and hung else fault
 
     def _weigh(self, fault: Fault, generation: int, until: float) -> int:
         """Do what the fault asks for; return how many tries it counts."""

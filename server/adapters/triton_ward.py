@@ -52,7 +52,6 @@ class Ward:
         self.folder = folder
         self.info = ModelInfo(lane.model, "")
         self.canary: Canary | None = None
-        self.canary_ms = 0.0
         self.repairs = 0
         self.backoff = Backoff()
         self._local = local
@@ -144,6 +143,6 @@ class Ward:
 
     def _passed(self) -> None:
         now = time.monotonic()
-        self.canary_ms = (now - self._sent) * 1000
+        self.lane.canary_s = now - self._sent
         self.lane.last_answer = now
         self._strikes = 0

@@ -1,7 +1,10 @@
 """Answers of a real Triton: right, in order, batched across callers, and errors that cost only themselves."""
 
+import os
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +30,32 @@ def same(left: Units, right: Units) -> bool:
     return left.characters == right.characters and all(
         np.array_equal(getattr(left, name), getattr(right, name)) for name in arrays
     )
+
+
+def listening_inodes() -> set[str]:
+    """Inodes of all listening TCP sockets."""
+    rows = [
+        row.split()
+        for name in ("tcp", "tcp6")
+        for row in Path("/proc/net", name).read_text().splitlines()[1:]
+    ]
+    return {row[9] for row in rows if row[3] == "0A"}
+
+
+def socket_inodes(pid: int) -> set[str]:
+    """Inodes of the sockets that a process has open."""
+    links = [str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()]
+    return {link[8:-1] for link in links if link.startswith("socket:[")}
+
+
+def test_only_our_user_reaches_the_server(models: TritonModels) -> None:
+    pids = models.state().pids
+    assert set(pids) == {"guard", "server", "stub asr_0_0", "stub emotion_0_0", "stub semantic_tags_0_0"}
+    assert not any(socket_inodes(pid) & listening_inodes() for pid in pids.values())
+    folder = Path(models.state().address.removeprefix("unix:")).parent
+    assert folder.stat().st_mode & 0o777 == 0o700 and (folder / "t:1").is_socket()
+    with socket.create_server(("127.0.0.1", 0)):  # control: a port of our own is seen
+        assert socket_inodes(os.getpid()) & listening_inodes()
 
 
 def test_what_the_configs_say(models: TritonModels) -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from server.adapters import triton_guard
 from server.adapters.triton import TritonModels, connect
+from server.adapters.triton_process import TritonProcess
 from server.errors import BadModel, ModelUnavailable
-from tests.fakes.repository import FAKE_MODELS, HANG, NOTHING, SLOW, Leftovers
+from tests.fakes.repository import FAKE_MODELS, HANG, NOTHING, SLOW, Leftovers, copy_models, edit
 from tests.server.adapters.conftest import settings, until
 from tests.server.adapters.test_triton_answers import tone
 
@@ -86,6 +87,37 @@ def test_a_hung_model_is_killed_and_repaired(healthy: TritonModels) -> None:
             bad.result()
     assert repaired(healthy) > before
     assert until(lambda: healthy.healthy, 10)
+
+
+def test_one_hung_process_of_two_is_found(base: Path, tmp_path: Path) -> None:
+    folder = copy_models(tmp_path)
+    edit(folder / "asr" / "config.pbtxt", "count: 1", "count: 2")
+    models = connect(settings(model_repository=folder, model_timeout_s=2.0))
+    try:
+        stubs = {name: pid for name, pid in models.state().pids.items() if name.startswith("stub asr")}
+        with pytest.raises(BadModel, match="it hangs"):
+            models.transcribe([tone(HANG, 1)], deadline_s=30)
+        assert until(lambda: models.healthy, 10)
+        after = models.state().pids
+        assert len(stubs) == 2 and all(after[name] != pid for name, pid in stubs.items())
+    finally:
+        models.close()
+
+
+def test_a_triton_of_someone_else_is_repaired_and_waited_for(base: Path) -> None:
+    host = TritonProcess(settings())
+    guest = connect(settings(triton_url=host.url))
+    try:
+        os.kill(host.pids()["stub asr_0_0"], signal.SIGKILL)
+        assert guest.transcribe([tone(800, 1)], deadline_s=20)[0].characters == ("8",)
+        assert until(lambda: guest.healthy, 10)
+        host.stop()
+        with pytest.raises(ModelUnavailable, match="the server does not answer"):
+            guest.transcribe([tone(800, 1)], deadline_s=1)
+        assert not guest.healthy
+    finally:
+        guest.close()
+        host.stop()
 
 
 def test_close_leaves_nothing_and_fails_what_waits(base: Path, leftovers: Leftovers) -> None:
