@@ -14,8 +14,8 @@ from server.doors.page_events import Stretch, interruptions, silences
 from server.doors.page_findings import Found, findings, moment
 from server.doors.page_sound import outline, playable
 from server.doors.page_timeline import Drawn, Line, Span, line
-from server.doors.page_view import Checked, Said, date_and_time, headline, items, named_values, transcript
-from server.doors.page_words import length, name, warning_text
+from server.doors.page_view import Checked, Said, headline, items, measure_groups, named_values, transcript
+from server.doors.page_words import date_and_time, length, name, warning_text
 from server.pipeline.call import Audio, Call, Speech
 from server.pipeline.session import Inspection
 
@@ -58,7 +58,7 @@ class _Shown:
     duration_ms: int | None
     facts: Sequence[tuple[str, str]]
     meta: Sequence[tuple[str, str]]
-    measures: Sequence[tuple[str, str]]
+    measures: Sequence[tuple[str, Sequence[tuple[str, str]]]]
     versions: Sequence[tuple[str, str]]
     warnings: Sequence[str]
     error: Mapping[str, str] | None
@@ -128,11 +128,11 @@ def _shown(number: int, view: CallView, sound: str) -> _Shown:
         score="" if score is None else f"{score:g}",
         state="error" if error else state,
         state_text="检查失败" if error else state_text,
-        started=str(date_and_time(meta.get("call_start_local", ""))),
+        started=date_and_time(str(meta.get("call_start_local", ""))),
         duration_ms=duration_ms,
-        facts=named_values({k: date_and_time(meta[k]) for k in KEY_FACTS if k in meta}, titles),
+        facts=named_values({k: meta[k] for k in KEY_FACTS if k in meta}, titles),
         meta=named_values({k: v for k, v in meta.items() if k not in KEY_FACTS}, titles),
-        measures=named_values(result.get("measures"), titles),
+        measures=measure_groups(result.get("measures"), titles),
         versions=named_values(result.get("versions"), titles),
         warnings=warnings,
         error=_error(error) if error else None,

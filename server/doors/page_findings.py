@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from server.doors.page_words import SEVERITIES, VERDICTS, clock, name, rank, value_text
@@ -98,6 +98,12 @@ def _turn(result: Mapping[str, Any], index: Any) -> Mapping[str, Any] | None:
     return turns[index] if isinstance(index, int) and 0 <= index < len(turns) else None
 
 
+def _tells(entry: Mapping[str, Any]) -> bool:
+    """What is missing is told where it can be named; a pattern that matched nothing helps no reader."""
+    params = entry.get("params") or {}
+    return bool(entry.get("holds", True) or "any" in params or "field" in params or "measure" in params)
+
+
 def _timed(entry: Mapping[str, Any]) -> bool:
     """Facts about the call as a whole carry the call's start as their time, which says nothing."""
     return entry.get("operator") not in TIMELESS
@@ -121,7 +127,8 @@ def _quotes(
     titles: Mapping[str, str],
 ) -> tuple[Quote, ...]:
     """Evidence gathered by turn in the order of the call; facts about the whole call last."""
-    evidence = list(finding.get("evidence") or ())
+    meta = result.get("meta") or {}
+    evidence = [{"meta": meta, **entry} for entry in finding.get("evidence") or () if _tells(entry)]
     spoken: dict[int, list[Mapping[str, Any]]] = {}
     facts = []
     for entry in evidence:
@@ -159,6 +166,16 @@ def _quote(
     )
 
 
+def _compared(params: Mapping[str, Any], actual: Any, titles: Mapping[str, str]) -> str:
+    """A metadata condition with the call's own value: ``当日同号拨打 9（> 6）``."""
+    cmp = COMPARISONS.get(str(params.get("cmp")), str(params.get("cmp", "")))
+    wanted, own = value_text(params.get("value"), "", titles), value_text(actual, "", titles)
+    if own == wanted and params.get("cmp") == "eq":
+        return f"{name(str(params['field']), titles)} {own}"
+    condition = f"{cmp} {wanted}".strip()
+    return f"{name(str(params['field']), titles)} " + (f"{own}（{condition}）" if own else condition)
+
+
 def _fact(entry: Mapping[str, Any], titles: Mapping[str, str]) -> Quote:
     words = _words(entry)
     return Quote(
@@ -187,12 +204,9 @@ def _asked(entry: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     """What the rule asked the operator for, where the quoted words do not say it already."""
     params = entry.get("params") or {}
     if "field" in params:
-        cmp = COMPARISONS.get(str(params.get("cmp")), str(params.get("cmp", "")))
-        return " ".join(
-            (name(str(params["field"]), titles), cmp, value_text(params.get("value"), "", titles))
-        )
+        return _compared(params, entry["meta"].get(params["field"]), titles)
     quoted = entry.get("operator") in ("keyword", "regex") and entry.get("holds", True)
-    wanted = [] if quoted else params.get("any") or params.get("pattern") or params.get("measure") or []
+    wanted = [] if quoted else params.get("any") or params.get("measure") or []
     if isinstance(wanted, str):
         wanted = [wanted]
     return "、".join(name(str(one), titles) for one in wanted)
@@ -216,11 +230,15 @@ def _span(entry: Mapping[str, Any], text: str) -> tuple[int, int] | None:
 def cut(text: str, marks: Sequence[tuple[int, int, int, str]]) -> tuple[Piece, ...]:
     """Cut ``text`` at the edges of marks (start, end, finding's number, severity)."""
     edges = sorted({0, len(text), *(m[0] for m in marks), *(m[1] for m in marks)})
-    pieces = []
+    pieces: list[Piece] = []
     for start, end in itertools.pairwise(edges):
         over = [m for m in marks if m[0] <= start and end <= m[1]]
         worst = min((m[3] for m in over), key=lambda s: rank(SEVERITIES, s), default="")
-        pieces.append(Piece(text[start:end], tuple(sorted({m[2] for m in over})), worst))
+        piece = Piece(text[start:end], tuple(sorted({m[2] for m in over})), worst)
+        if pieces and (pieces[-1].findings, pieces[-1].severity) == (piece.findings, piece.severity):
+            pieces[-1] = replace(piece, text=pieces[-1].text + piece.text)
+        else:
+            pieces.append(piece)
     return tuple(pieces)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from server.doors.page_findings import Found, Piece, Quote, cut
@@ -91,6 +90,16 @@ def named_values(tree: Mapping[str, Any] | None, titles: Mapping[str, str]) -> t
     return tuple(rows)
 
 
+def measure_groups(
+    measures: Mapping[str, Any] | None, titles: Mapping[str, str]
+) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    """Measures of the call, then those of each role, each group with its name."""
+    tree = measures or {}
+    whole = {key: value for key, value in tree.items() if not isinstance(value, Mapping)}
+    groups = [("全程", whole), *((name(k, titles), v) for k, v in tree.items() if isinstance(v, Mapping))]
+    return tuple((title, rows) for title, group in groups if (rows := named_values(group, titles)))
+
+
 def headline(found: Sequence[Found], checked: Sequence[Checked]) -> tuple[str, str]:
     """The call's state as (kind, words): the worst severity hit, else ``unknown``, else ``pass``."""
     hits = [f for f in found if f.verdict == "hit"]
@@ -100,16 +109,6 @@ def headline(found: Sequence[Found], checked: Sequence[Checked]) -> tuple[str, s
             return severity, " · ".join(f"{name(s, {})} {n}" for s, n in counts if n)
     unsure = sum(item.verdict in ("unknown", "open") for item in checked)
     return ("unknown", f"{unsure} 项无法判定") if unsure else ("pass", "未发现问题")
-
-
-def date_and_time(value: Any) -> Any:
-    """Return an ISO time as people read it, anything else as it is: ``2026-11-23 10:15:00（+08:00）``."""
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        return value
-    zone = f"{moment:%z}"
-    return f"{moment:%Y-%m-%d %H:%M:%S}" + (f"（{zone[:3]}:{zone[3:5]}）" if zone else "")
 
 
 def _said(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 SEVERITIES = ("fatal", "major", "minor", "info")
@@ -90,6 +91,18 @@ def length(ms: int | None) -> str:
     return f"{minutes} 分 {seconds:02d} 秒"
 
 
+def date_and_time(text: str) -> str:
+    """Return an ISO time as people read it, anything else as it is: ``2026-11-23 10:15:00（+08:00）``."""
+    if text[10:11] != "T":
+        return text
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    zone = f"{moment:%z}"
+    return f"{moment:%Y-%m-%d %H:%M:%S}" + (f"（{zone[:3]}:{zone[3:5]}）" if zone else "")
+
+
 def number(value: float) -> str:
     """Return a figure without needless digits."""
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}".rstrip("0").rstrip(".")
@@ -109,7 +122,7 @@ def value_text(value: Any, unit: str, titles: Mapping[str, str]) -> str:
         return f"{number(value)} {_UNITS.get(unit, unit)}".rstrip()
     if isinstance(value, list | tuple):
         return "、".join(value_text(v, unit, titles) for v in value)
-    return name(str(value), titles)
+    return name(date_and_time(str(value)), titles)
 
 
 def warning_text(code: str, titles: Mapping[str, str]) -> str:

@@ -22,6 +22,7 @@ from tests.browser import Browser
 from tests.server.doors.page_calls import HOSTILE, bad_call, chat, failed_call
 
 CALL = Call("c", {"direction": "outbound"}, (), 14_000, has_times=True, separated=True, has_audio=False)
+META = {"attempts_same_number_today": 9}
 SEPARATOR = "\u2028"
 
 
@@ -79,8 +80,8 @@ def seconds(browser: Browser) -> float:
 
 def test_findings_come_worst_first_with_their_words(shown: Browser) -> None:
     assert texts(shown, ".finding .title") == [
-        "以上门和孩子相威胁", "引导客户向私人账户转账", "拒绝受理投诉", "坐席打断客户说困难", "坐席长时间不说话",
-        "没有礼貌结束语",
+        "以上门和孩子相威胁", "引导客户向私人账户转账", "拒绝受理投诉", "坐席打断客户说困难",
+        "坐席长时间不说话", "没有礼貌结束语",
     ]  # fmt: skip
     assert texts(shown, "#call-1-finding-1 blockquote.r-agent mark") == [
         "不还是吧？", "带人去你家门口坐着", "你孩子在实验小学上学",
@@ -298,7 +299,7 @@ def test_evidence_says_what_operators_saw() -> None:
     seen = (
         {
             "operator": "meta",
-            "params": {"field": "callee_relation", "cmp": "eq", "value": "guarantor"},
+            "params": {"field": "attempts_same_number_today", "cmp": "gt", "value": 6},
             "start_ms": 0,
         },
         {"operator": "tag", "params": {"any": ["a_self_identify"]}, "holds": False},
@@ -306,8 +307,8 @@ def test_evidence_says_what_operators_saw() -> None:
     )
     turns = [{"role": "agent", "text": "您好", "start_ms": 0, "end_ms": 900}]
     finding = {"rule": "r", "severity": "minor", "evidence": seen}
-    page = render([CallView({"call_id": "c", "turns": turns, "findings": [finding]})])
-    assert "随录信息 接听人身份 = 担保人" in page
+    page = render([CallView({"call_id": "c", "meta": META, "turns": turns, "findings": [finding]})])
+    assert "随录信息 当日同号拨打 9（&gt; 6）" in page
     assert "没有出现：语义标签 表明身份机构" in page
     assert "语速 341.6 字/分" in page
 
