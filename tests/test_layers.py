@@ -7,27 +7,22 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
+_DECLARING = ("operators.table", "operators.spec", "operators.columns", "operators.text")
+
 # The map newcomers read: a package, and which packages of ours it may import. First match wins.
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("operators.table", ()),
     ("operators.spec", ("operators.table",)),
+    ("operators.text", ("operators.table", "operators.columns")),
+    ("operators.words", ("operators.table", "operators.columns", "operators.text")),
+    ("operators.atoms", ()),
     ("operators.columns", ("operators.table", "operators.spec")),
     ("operators.testing", ("operators.table",)),
-    ("operators.builtin", ("operators.table", "operators.spec", "operators.columns")),
-    ("operators.chain", ("operators.table", "operators.spec", "operators.columns")),
-    ("operators.measures", ("operators.table", "operators.columns")),
+    ("operators.builtin", (*_DECLARING, "operators.words", "operators.atoms")),
+    ("operators.chain", (*_DECLARING, "operators.builtin")),
+    ("operators.measures", ("operators.table", "operators.columns", "operators.chain")),
     ("operators.reference", ("operators.spec", "operators.chain")),
-    (
-        "operators.rules",
-        (
-            "operators.table",
-            "operators.spec",
-            "operators.columns",
-            "operators.chain",
-            "operators.rules",
-            "operators.testing",
-        ),
-    ),
+    ("operators.rules", (*_DECLARING, "operators.chain", "operators.rules", "operators.testing")),
     ("operators", ()),
     ("server.api", ("server.api",)),
     ("server.config", ("server.errors",)),

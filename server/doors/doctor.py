@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import av
-import hyperscan
 import numba
 import numpy as np
+import re2
 from rich.console import Console
 from rich.text import Text
 
@@ -69,9 +69,9 @@ def _media() -> str:
 
 
 def _kernels() -> str:
-    database = hyperscan.Database()
-    database.compile(expressions=[b"a.{0,8}b"], ids=[0], elements=1, flags=[hyperscan.HS_FLAG_SOM_LEFTMOST])
-    return f"numba {numba.__version__}, Hyperscan compiles"
+    if not re2.compile("a.{0,8}b").search("a--b"):
+        raise BadSetting("RE2 does not match", help="reinstall the `google-re2` wheel from PyPI")
+    return f"numba {numba.__version__}, RE2 matches"
 
 
 def _shared_memory() -> str:
