@@ -138,7 +138,7 @@ class TritonClient:
             fault = sort_fault(error)
             if fault.kind is FaultKind.FAILED:
                 # a command carries nothing of a call, so its whole text may be told
-                fault = Fault(FaultKind.REFUSED, without_paths(fault.details))
+                fault = Fault(FaultKind.REFUSED, without_paths(" ".join(fault.details.split())))
             raise fault from None
 
 
@@ -188,7 +188,7 @@ def sort_fault(error: Exception) -> Fault:
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return Fault(FaultKind.LATE, "it does not answer in time")
     if code is grpc.StatusCode.INVALID_ARGUMENT:
-        return Fault(FaultKind.REFUSED, f"Triton refuses it: {without_paths(details)}")
+        return Fault(FaultKind.REFUSED, f"Triton refuses it: {without_paths(' '.join(details.split()))}")
     name = _EXCEPTION.search(details)
     return Fault(FaultKind.FAILED, f"it raised {name[1] if name else 'an error'}", details)
 
