@@ -1,6 +1,6 @@
 """Training text: the project's dialogues (writers 1–6), open dialogue corpora, grammar, word salad.
 
-Writers 7 and 8 are held out: `held_out` is the only function that reads them.
+Writers 7 and 8 are held out: only `sentences` reads them, for measuring.
 """
 
 from __future__ import annotations
@@ -33,15 +33,17 @@ def _turns(folder: Path, writers: tuple[int, ...]) -> Iterator[str]:
                 yield line.split("|")[1].strip()
 
 
-def held_out(folder: Path) -> list[str]:
-    """Turns of the held-out writers, for measuring only."""
-    return list(_turns(folder, HELD_OUT_WRITERS))
+def sentences(folder: Path, writers: tuple[int, ...] = HELD_OUT_WRITERS, longest: int = 45) -> list[str]:
+    """Cleaned sentences of some writers' turns, up to `longest` characters, for measuring."""
+    rng = random.Random(1)
+    cleaned = (sentence for turn in _turns(folder, writers) for sentence in clean(turn, rng))
+    return [sentence for sentence in cleaned if len(sentence) <= longest]
 
 
-def _raw(folder: Path) -> Iterator[tuple[str, str]]:
+def _raw(folder: Path, writers: tuple[int, ...]) -> Iterator[tuple[str, str]]:
     """(source, text) of every training source, uncleaned."""
     text = folder / "text"
-    yield from (("dialogues", turn) for turn in _turns(folder, TRAIN_WRITERS))
+    yield from (("dialogues", turn) for turn in _turns(folder, writers))
     for path in sorted((text / "teleantifraud_synthetic").glob("*.jsonl")):
         for line in path.read_text(encoding="utf8").splitlines():
             call = json.loads(line)
@@ -67,21 +69,21 @@ def _raw(folder: Path) -> Iterator[tuple[str, str]]:
 
 def clean(text: str, rng: random.Random) -> list[str]:
     """Sentences of hanzi with ， between phrases; anything else is dropped."""
-    sentences = []
+    found = []
     for part in re.split(r"[。？！；;?!\n…]", grammar.spoken(re.sub(r"(?<=[一-龥]) +(?=[一-龥])", "，", text), rng)):
         part = re.sub(r"[,，、：:\-—~]+", "，", re.sub(r"[“”\"\s（）()《》<>‘’'【】\[\]·.]", "", part)).strip("，")
         if part and all(_HANZI.fullmatch(phrase) for phrase in part.split("，") if phrase):
-            sentences.append(re.sub("，+", "，", part))
-    return sentences
+            found.append(re.sub("，+", "，", part))
+    return found
 
 
 class Corpus:
     """Cleaned sentences by source and random draws from their mixture."""
 
-    def __init__(self, folder: Path, seed: int = 1) -> None:
+    def __init__(self, folder: Path, seed: int = 1, writers: tuple[int, ...] = TRAIN_WRITERS) -> None:
         rng = random.Random(seed)
         self.sentences: dict[str, list[str]] = {source: [] for source in SPEECH_WEIGHTS}
-        for source, text in _raw(folder):
+        for source, text in _raw(folder, writers):
             self.sentences[source].extend(clean(text, rng))
         self.sentences["short"] = list(grammar.SHORT)
         self.frequency = _word_list()

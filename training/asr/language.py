@@ -1,6 +1,6 @@
 """Build the character trigram and the syllable-to-character table from training text only.
 
-Counts of several sources are mixed with weights, smoothed (Witten-Bell), pruned by how much each n-gram changes
+Counts of several sources are mixed with weights, smoothed (absolute discounting), pruned by how much each n-gram changes
 the model, and packed into bytes. Format: `model_repository/asr/1/char_trigram.py`.
 """
 
@@ -21,10 +21,10 @@ from training.asr.corpus import Corpus
 from training.asr.vocabulary import Vocabulary
 from training.synth import read
 
-SOURCE_WEIGHTS = {"dialogues": 3.0, "grammar": 0.8, "tele": 0.8, "cped": 0.5, "crosswoz": 0.25, "kdconv": 0.15,
-                  "aishell": 0.2, "cold": 0.15, "rasa": 3.0, "short": 6.0}
+SOURCE_WEIGHTS = {"dialogues": 12.0, "grammar": 0.2, "tele": 0.8, "cped": 0.8, "crosswoz": 0.25, "kdconv": 0.25,
+                  "aishell": 0.2, "cold": 0.3, "rasa": 3.0, "short": 6.0}
 GRAMMAR_SENTENCES = 50_000
-WORD_WEIGHT = 0.02
+WORD_WEIGHT = 0.05
 STEP, ZERO = 16.0, 128
 Longs = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -49,43 +49,43 @@ def _stream(corpus: Corpus, ids: dict[str, int], seed: int) -> tuple[Longs, Floa
     return np.array(codes), np.array(weights)
 
 
-def _count(keys: Longs, weights: Floats) -> tuple[Longs, Floats]:
-    """Distinct keys, sorted, and their summed weights."""
-    distinct, place = np.unique(keys, return_inverse=True)
-    return distinct, np.bincount(place, weights)
+def _count(keys: Longs, weights: Floats) -> tuple[Longs, Floats, Floats]:
+    """Distinct keys, sorted, their summed weights, and the mean weight of one occurrence."""
+    distinct, place, times = np.unique(keys, return_inverse=True, return_counts=True)
+    total = np.bincount(place, weights)
+    return distinct, total, total / times
 
 
 class _Model:
     """Smoothed probabilities of every n-gram seen: keys sorted, P in the full interpolated model."""
 
-    def __init__(self, codes: Longs, weights: Floats, size: int, novelty: float) -> None:
+    def __init__(self, codes: Longs, weights: Floats, size: int, discount: float) -> None:
         base = size + 1
         self.base = base
         known = codes > 0
         pairs = known[1:] & (codes[:-1] >= 0)
         triples = pairs[1:] & (codes[:-2] >= 0) & ~((codes[1:-1] == 0))
-        _, unigram = _count(np.concatenate([codes[known], np.arange(1, base)]),
+        _, unigram, _ = _count(np.concatenate([codes[known], np.arange(1, base)]),
                             np.concatenate([weights[known], np.full(size, 0.5)]))
         self.unigram = np.concatenate([[1e-9], unigram / unigram.sum()])
-        self.pair_keys, pair_counts = _count((codes[:-1] * base + codes[1:])[pairs], weights[1:][pairs])
+        self.pair_keys, pair_counts, once = _count((codes[:-1] * base + codes[1:])[pairs], weights[1:][pairs])
         keys = (codes[:-2] * base + codes[1:-1]) * base + codes[2:]
-        self.triple_keys, triple_counts = _count(keys[triples], weights[2:][triples])
+        self.triple_keys, triple_counts, once_each = _count(keys[triples], weights[2:][triples])
         first, char = self.pair_keys // base, self.pair_keys % base
-        self.pair, self.pair_share = _smooth(first, pair_counts, self.unigram[char], novelty)
+        self.pair, self.pair_share = _smooth(first, pair_counts, discount * once, self.unigram[char])
         context, char = self.triple_keys // base, self.triple_keys % base
         lower = self.pair[np.searchsorted(self.pair_keys, context % base * base + char)]
-        self.triple, self.triple_share = _smooth(context, triple_counts, lower, novelty)
+        self.triple, self.triple_share = _smooth(context, triple_counts, discount * once_each, lower)
         self.triple_lower = lower
         self.triple_counts, self.pair_counts = triple_counts, pair_counts
 
 
-def _smooth(context: Longs, counts: Floats, lower: Floats, novelty: float) -> tuple[Floats, Floats]:
-    """Witten-Bell: P of each n-gram, and the share left to the lower order in its context."""
+def _smooth(context: Longs, counts: Floats, discounts: Floats, lower: Floats) -> tuple[Floats, Floats]:
+    """Absolute discounting: P of each n-gram, and the share left to the lower order in its context."""
     _, place = np.unique(context, return_inverse=True)
-    total = np.bincount(place, counts)
-    kinds = np.bincount(place) * novelty * np.bincount(place, counts) ** 0.25
-    share = (kinds / (kinds + total))[place]
-    return counts / (kinds + total)[place] + share * lower, share
+    total, taken = np.bincount(place, counts), np.bincount(place, discounts)
+    share = (taken / total)[place]
+    return (counts - discounts) / total[place] + share * lower, share
 
 
 def _keep(model: _Model, pairs: int, triples: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -116,10 +116,10 @@ def _code_backoff(weight: Floats) -> NDArray[np.uint8]:
 
 
 def train(corpus: Corpus, vocabulary: Vocabulary, pairs: int = 130_000, triples: int = 330_000,
-          novelty: float = 0.8) -> dict[str, NDArray[Any]]:
+          discount: float = 0.9) -> dict[str, NDArray[Any]]:
     """The packed arrays of the pruned trigram."""
     codes, weights = _stream(corpus, vocabulary.char_ids(), 7)
-    model = _Model(codes, weights, len(vocabulary.chars), novelty)
+    model = _Model(codes, weights, len(vocabulary.chars), discount)
     keep_pair, keep_triple = _keep(model, pairs, triples)
     base, pair_keys, triple_keys = model.base, model.pair_keys[keep_pair], model.triple_keys[keep_triple]
     inside = np.isin(triple_keys // base, pair_keys)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from training.asr.corpus import Corpus
 from training.asr.vocabulary import Vocabulary, build, load
-from training.synth import Channel, Engine, alaw_bytes, read, voices
+from training.synth import Channel, Engine, Reading, alaw_bytes, read, voices
 from training.synth.espeak import NATIVE_RATE_HZ
 
 UNSEEN_VOICES = ("m7", "f2", "croak", "Alicia", "Mike", "linda", "steph2", "david", "Lee", "edward")
@@ -32,12 +32,21 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(slots=True)
 class Utterance:
-    """8 kHz signal [n] in [-1, 1], class numbers [u] and (start, end) milliseconds [u, 2] (-1 where unknown)."""
+    """8 kHz signal [n] in [-1, 1], its text, classes [u] (0: none) and (start, end) ms [u, 2] (-1 where unknown)."""
 
     signal: Floats
+    text: str
     chars: list[int]
     syllables: list[int]
     times_ms: npt.NDArray[np.float32]
+
+
+@dataclass(slots=True)
+class _Sentence:
+    pcm: npt.NDArray[np.int16]
+    text: str
+    syllables: tuple[str, ...]
+    times_ms: Floats
 
 
 @dataclass(slots=True)
@@ -53,10 +62,11 @@ class _Style:
 class Speaker:
     """Draws texts and styles and speaks them."""
 
-    def __init__(self, vocabulary: Vocabulary, draw: Callable[[random.Random], str], seed: int, unseen: bool = False) -> None:
+    def __init__(self, vocabulary: Vocabulary, draw: Callable[[random.Random], str], seed: int, unseen: bool = False,
+                 strict: bool = True) -> None:
         self.rng = random.Random(seed)
         self._draw = draw
-        self._unseen = unseen
+        self._unseen, self._strict = unseen, strict
         self._engine = Engine()
         self.channel = Channel(np.random.default_rng(seed))
         self._char_ids, self._syllable_ids = vocabulary.char_ids(), vocabulary.syllable_ids()
@@ -71,46 +81,49 @@ class Speaker:
                       0 if rng.random() < 0.8 else rng.randint(1, 6),
                       1.0 if self._unseen else float(np.exp(rng.uniform(-0.16, 0.16))))
 
-    def _sentence(self, style: _Style) -> tuple[npt.NDArray[np.int16], list[int], list[int], npt.NDArray[np.float32]] | None:
+    def _sentence(self, style: _Style) -> _Sentence | None:
         reading = read(self._draw(self.rng))
-        if reading is None or any(char not in self._char_ids for char in reading.chars):
-            return None
-        if any(syllable not in self._syllable_ids for syllable in reading.syllables):
+        if reading is None or (self._strict and not self._known(reading)):
             return None
         join = self.rng.choice((0.0, 0.35, 0.35, 0.6))
         pcm, times = self._engine.speak(reading, style.voice, style.rate, style.pitch, style.pitch_range, style.gap,
                                         join, self.rng.randrange(1 << 30))
         marks = np.array(times if times is not None else [(-1.0, -1.0)] * len(reading.chars), np.float32)
-        return (pcm, [self._char_ids[char] for char in reading.chars],
-                [self._syllable_ids[syllable] for syllable in reading.syllables], marks)
+        return _Sentence(pcm, reading.chars, reading.syllables, marks)
+
+    def _known(self, reading: Reading) -> bool:
+        """Whether the model has a class for everything in it."""
+        return (all(char in self._char_ids for char in reading.chars)
+                and all(syllable in self._syllable_ids for syllable in reading.syllables))
+
+    def _quiet(self, longest_s: float) -> npt.NDArray[np.int16]:
+        """Leading or trailing silence, mostly short."""
+        return np.zeros(int(NATIVE_RATE_HZ * self.rng.uniform(0, longest_s) * self.rng.random()), np.int16)
 
     def utterance(self, clean: bool, sentences: int) -> Utterance | None:
         """One segment of up to `sentences` sentences with pauses, or None if it does not fit the model."""
-        rng, style = self.rng, self.style()
-        pieces: list[npt.NDArray[np.int16]] = [np.zeros(int(NATIVE_RATE_HZ * rng.uniform(0, 0.6) * rng.random()), np.int16)]
-        chars: list[int] = []
-        syllables: list[int] = []
-        times: list[npt.NDArray[np.float32]] = []
+        style, pieces = self.style(), [self._quiet(0.6)]
+        text, syllables, times = "", [], []
         for index in range(sentences):
             spoken = self._sentence(style)
             if spoken is None:
                 return None
             if index:
-                pieces.append(np.zeros(int(NATIVE_RATE_HZ * rng.uniform(0.05, 1.3)), np.int16))
+                pieces.append(np.zeros(int(NATIVE_RATE_HZ * self.rng.uniform(0.05, 1.3)), np.int16))
             offset_ms = sum(map(len, pieces)) * 1000 / NATIVE_RATE_HZ
-            times.append(np.where(spoken[3] < 0, spoken[3], spoken[3] + offset_ms) / style.warp)
-            pieces.append(spoken[0])
-            chars += spoken[1]
-            syllables += spoken[2]
-        pieces.append(np.zeros(int(NATIVE_RATE_HZ * rng.uniform(0, 0.5) * rng.random()), np.int16))
-        pcm = np.concatenate(pieces)
+            times.append(np.where(spoken.times_ms < 0, -1.0, spoken.times_ms + offset_ms) / style.warp)
+            pieces.append(spoken.pcm)
+            text += spoken.text
+            syllables += [self._syllable_ids.get(syllable, 0) for syllable in spoken.syllables]
+        pcm = np.concatenate([*pieces, self._quiet(0.5)])
         if not 0.2 < len(pcm) / NATIVE_RATE_HZ / style.warp < MAX_SECONDS:
             return None
         signal = self.channel.apply(pcm, NATIVE_RATE_HZ, clean, style.warp)
         repeats = sum(a == b for a, b in zip(syllables, syllables[1:], strict=False))
-        if len(signal) / 8 / FRAME_MS < len(syllables) + repeats + 1:
+        if self._strict and len(signal) / 8 / FRAME_MS < len(syllables) + repeats + 1:
             return None
-        return Utterance(signal, chars, syllables, np.concatenate(times).astype(np.float32))
+        chars = [self._char_ids.get(char, 0) for char in text]
+        return Utterance(signal, text, chars, syllables, np.concatenate(times).astype(np.float32))
 
     def silence(self) -> Utterance:
         """Silence, noise, ringback, busy tone, keypad tones or chords, with nothing said."""
@@ -131,7 +144,7 @@ class Speaker:
             signal = self._chords(count) * 10 ** (rng.uniform(-45, -12) / 20)
         if rng.random() < 0.5:
             signal = signal + self.channel.noise(count) * 10 ** (rng.uniform(-75, -35) / 20)
-        return Utterance(np.clip(signal, -1, 1).astype(np.float32), [], [], np.zeros((0, 2), np.float32))
+        return Utterance(np.clip(signal, -1, 1).astype(np.float32), "", [], [], np.zeros((0, 2), np.float32))
 
     def _chords(self, count: int) -> npt.NDArray[np.float64]:
         """Hold music: random chords of harmonic tones."""

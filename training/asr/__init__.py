@@ -1,0 +1,1 @@
+"""Training of the starter recogniser: text, speech, network, language model, export, figures."""
