@@ -1,0 +1,1 @@
+"""How the starter emotion model was made: ``python -m training.emotion.run --data DIR --out DIR``."""
