@@ -37,7 +37,7 @@ docs: setup
 	$(BIN)/python -m server.reference
 
 proto: setup
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I . --python_out=. --grpc_python_out=. --mypy_out=. \
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I . --python_out=. --grpc_python_out=. --mypy_out=. --mypy_grpc_out=. \
 	  server/api/earshot/v1/inspection.proto
 
 bench: setup
