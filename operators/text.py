@@ -59,28 +59,33 @@ def pinyin_fold() -> Int32:
 
 
 @kernel
+def _tail(text: NDArray[np.uint8], at: np.uint64, byte: int) -> int:
+    return int(text[at + np.uint64(byte)] & 0x3F)
+
+
+@kernel
 def symbols(text: NDArray[np.uint8], offsets: Int64, fold: Int32) -> tuple[Int32, Int64]:
     """Decode valid UTF-8 to folded characters, and the [T + 1] character offsets of the turns."""
     out = np.empty(len(text), np.int32)
     starts = np.zeros(len(offsets), np.int64)
     written = 0
     for turn in range(len(offsets) - 1):
-        at = offsets[turn]
-        while at < offsets[turn + 1]:
-            lead = np.int32(text[at])
+        at, end = np.uint64(offsets[turn]), np.uint64(offsets[turn + 1])
+        while at < end:  # unsigned indices: Numba then leaves out its test for negative ones
+            lead = int(text[at])
             if lead < 0x80:
                 point, size = lead, 1
+            elif 0xE0 <= lead < 0xF0:  # nearly all of a Chinese text
+                point = ((lead & 0x0F) << 12) | (_tail(text, at, 1) << 6) | _tail(text, at, 2)
+                size = 3
             elif lead < 0xE0:
-                point, size = lead & 0x1F, 2
-            elif lead < 0xF0:
-                point, size = lead & 0x0F, 3
+                point, size = ((lead & 0x1F) << 6) | _tail(text, at, 1), 2
             else:
-                point, size = lead & 0x07, 4
-            for byte in range(at + 1, at + size):
-                point = (point << 6) | np.int32(text[byte] & 0x3F)
+                high = ((lead & 0x07) << 18) | (_tail(text, at, 1) << 12)
+                point, size = high | (_tail(text, at, 2) << 6) | _tail(text, at, 3), 4
             out[written] = fold[point] if point < len(fold) else point
             written += 1
-            at += size
+            at += np.uint64(size)
         starts[turn + 1] = written
     return out[:written], starts
 

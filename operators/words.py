@@ -33,17 +33,18 @@ class Trie:
 
 
 @kernel
-def _mix(left: int, right: int) -> int:
-    mixed = left * _A + right * _B
-    return mixed ^ (mixed >> 21)
+def _mix(left: np.uint64, right: np.uint64) -> np.uint64:
+    """Both unsigned: indices made of it need no test for negative ones."""
+    mixed = left * np.uint64(_A) + right * np.uint64(_B)
+    return mixed ^ (mixed >> np.uint64(21))
 
 
 @kernel
 def _fill_edges(edges: Int64, keys: Int64, children: Int32) -> None:
     for row in range(len(edges)):
-        slot = _mix(edges[row, 0], edges[row, 1]) & (len(keys) - 1)
+        slot = _mix(np.uint64(edges[row, 0]), np.uint64(edges[row, 1])) & np.uint64(len(keys) - 1)
         while keys[slot] >= 0:
-            slot = (slot + 1) & (len(keys) - 1)
+            slot = (slot + np.uint64(1)) & np.uint64(len(keys) - 1)
         keys[slot] = (edges[row, 0] << 21) | edges[row, 1]
         children[slot] = edges[row, 2]
 
@@ -51,8 +52,8 @@ def _fill_edges(edges: Int64, keys: Int64, children: Int32) -> None:
 @kernel
 def _fill_starts(pairs: Int64, starts: NDArray[np.uint8]) -> None:
     for row in range(len(pairs)):
-        bit = _mix(pairs[row, 0], pairs[row, 1]) & (8 * len(starts) - 1)
-        starts[bit >> 3] |= 1 << (bit & 7)
+        bit = _mix(np.uint64(pairs[row, 0]), np.uint64(pairs[row, 1])) & np.uint64(8 * len(starts) - 1)
+        starts[bit >> np.uint64(3)] |= np.uint8(1) << np.uint8(bit & np.uint64(7))
 
 
 def build(words: Iterable[tuple[str, int]], fold: Int32) -> Trie:
@@ -84,47 +85,59 @@ def build(words: Iterable[tuple[str, int]], fold: Int32) -> Trie:
 
 
 @kernel
-def _scan(
-    points: Int32, offsets: Int64, wanted: Bool, starts: NDArray[np.uint8], singles: NDArray[np.uint8],
-    keys: Int64, children: Int32, owner_offsets: Int64, owners: Int32, out: Int32,
+def _beginnings(points: Int32, starts: NDArray[np.uint8], singles: NDArray[np.uint8], out: Int32) -> int:
+    """Write where a word may begin. No branch depends on the text, so the processor never guesses wrong."""
+    found = 0
+    mask = np.uint64(8 * len(starts) - 1)
+    for at in range(len(points) - 1):
+        first, second = np.uint64(points[at]), np.uint64(points[at + 1])
+        bit = _mix(first, second) & mask
+        pair = starts[bit >> np.uint64(3)] >> np.uint8(bit & np.uint64(7))
+        out[found] = at
+        found += int((pair | singles[first & np.uint64(0xFFFF)]) & 1)
+    if len(points):
+        out[found] = len(points) - 1
+        found += int(singles[points[-1] & 0xFFFF])
+    return found
+
+
+@kernel
+def _walk(
+    points: Int32, offsets: Int64, wanted: Bool, beginnings: Int32, keys: Int64, children: Int32,
+    owner_offsets: Int64, owners: Int32, out: Int32,
 ) -> int:  # fmt: skip
     """Write (owner, turn, first character, end) of each hit that ``out`` can hold; return how many exist."""
-    found = 0
-    start_mask, key_mask = 8 * len(starts) - 1, len(keys) - 1
-    for turn in range(len(offsets) - 1):
-        if not wanted[turn]:
-            continue
-        end = offsets[turn + 1]
-        for first in range(offsets[turn], end):
-            begins = singles[points[first] & 0xFFFF] != 0
-            if first + 1 < end and not begins:
-                bit = _mix(points[first], points[first + 1]) & start_mask
-                begins = (starts[bit >> 3] >> (bit & 7)) & 1 != 0
-            node, at = 0, first
-            while begins and at < end:
-                key = (np.int64(node) << 21) | points[at]
-                slot = _mix(node, points[at]) & key_mask
-                while keys[slot] >= 0 and keys[slot] != key:
-                    slot = (slot + 1) & key_mask
-                if keys[slot] < 0:
-                    break
-                node, at = children[slot], at + 1
-                for owned in range(owner_offsets[node], owner_offsets[node + 1]):
-                    if found < len(out):
-                        out[found, 0] = owners[owned]
-                        out[found, 1] = turn
-                        out[found, 2] = first - offsets[turn]
-                        out[found, 3] = at - offsets[turn]
-                    found += 1
+    found, turn, key_mask = 0, 0, np.uint64(len(keys) - 1)
+    for first in beginnings:
+        while offsets[turn + 1] <= first:
+            turn += 1
+        node, at = 0, first
+        while wanted[turn] and at < offsets[turn + 1]:
+            key = (np.int64(node) << 21) | points[at]
+            slot = _mix(np.uint64(node), np.uint64(points[at])) & key_mask
+            while keys[slot] >= 0 and keys[slot] != key:
+                slot = (slot + np.uint64(1)) & key_mask
+            if keys[slot] < 0:
+                break
+            node, at = children[slot], at + 1
+            for owned in range(owner_offsets[node], owner_offsets[node + 1]):
+                if found < len(out):
+                    out[found, 0] = owners[owned]
+                    out[found, 1] = turn
+                    out[found, 2] = first - offsets[turn]
+                    out[found, 3] = at - offsets[turn]
+                found += 1
     return found
 
 
 def find(trie: Trie, points: Int32, offsets: Int64, wanted: Bool) -> Int32:
     """[n, 4] owner, turn, first character, end of every occurrence in the ``wanted`` turns, in text order."""
-    out = np.empty((len(points) // 8 + 64, 4), np.int32)
-    parts = (trie.starts, trie.singles, trie.keys, trie.children, trie.owner_offsets, trie.owners)
-    found = _scan(points, offsets, wanted, *parts, out)
+    places = np.empty(len(points) + 1, np.int32)
+    places = places[: _beginnings(points, trie.starts, trie.singles, places)]
+    edges = (trie.keys, trie.children, trie.owner_offsets, trie.owners)
+    out = np.empty((len(places) + 64, 4), np.int32)
+    found = _walk(points, offsets, wanted, places, *edges, out)
     if found > len(out):
         out = np.empty((found, 4), np.int32)
-        _scan(points, offsets, wanted, *parts, out)
+        _walk(points, offsets, wanted, places, *edges, out)
     return out[:found]

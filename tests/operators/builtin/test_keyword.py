@@ -71,8 +71,8 @@ def test_time_is_linear_when_every_position_begins_a_word() -> None:
         plan = Plan([check_use(REGISTRY, "keyword", {"any": ["哈" * n for n in range(1, 20)]})])
         table = call("A " + "哈" * characters)
         plan.evaluate(table)
-        begin = time.perf_counter()
+        begin = time.process_time()
         plan.evaluate(table)
-        return time.perf_counter() - begin
+        return time.process_time() - begin
 
     assert min(seconds(40_000) for _ in range(3)) < 40 * min(seconds(4_000) for _ in range(3))
