@@ -1,7 +1,8 @@
 """Write a model's canary: one known question and the answer its running copy must give.
 
-`python -m training.canary model_repository/asr` asks the model's own `1/canary_case.py` (`build()` returns the input
-and output arrays, `TOLERANCES` may allow differences by output name) and writes `canary.json` beside `config.pbtxt`.
+`python -m training.canary model_repository/asr` asks the model's own `1/canary_case.py` (`build()`
+returns the input and output arrays, `TOLERANCES` may allow differences by output name) and writes
+`canary.json` beside `config.pbtxt`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,15 @@ from typing import Any
 
 import numpy as np
 
-DATATYPES = {"bool": "BOOL", "uint8": "UINT8", "int16": "INT16", "int32": "INT32", "int64": "INT64",
-             "float32": "FP32", "float64": "FP64"}
+DATATYPES = {
+    "bool": "BOOL",
+    "uint8": "UINT8",
+    "int16": "INT16",
+    "int32": "INT32",
+    "int64": "INT64",
+    "float32": "FP32",
+    "float64": "FP64",
+}
 FLOAT_TOLERANCE = 0.02
 
 

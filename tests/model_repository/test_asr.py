@@ -74,7 +74,10 @@ def test_what_lies_behind_the_end_is_not_heard(recogniser: Any, speech: np.ndarr
 
 def test_companions_change_no_answer(recogniser: Any, speech: np.ndarray) -> None:
     alone = recogniser.recognise([speech])[0]
-    companions = [np.tile(speech, repeats) for repeats in (1, 2, 5, 1)] + [speech[:900], np.zeros(12_000, np.int16)]
+    companions = [np.tile(speech, repeats) for repeats in (1, 2, 5, 1)] + [
+        speech[:900],
+        np.zeros(12_000, np.int16),
+    ]
     together = recogniser.recognise([*companions, speech])
     assert together[-1].characters == alone.characters
     np.testing.assert_allclose(together[-1].confidence, alone.confidence, atol=1e-3)
@@ -93,8 +96,11 @@ def test_no_speech_gives_no_units(recogniser: Any, kind: str) -> None:
     rng = np.random.default_rng(2)
     time = np.arange(8000 * 4) / 8000
     signals = {
-        "zeros": np.zeros(32_000), "one sample": np.zeros(1), "faint noise": rng.normal(0, 3, 32_000),
-        "noise": rng.normal(0, 800, 32_000), "hum": 2000 * np.sin(2 * np.pi * 50 * time),
+        "zeros": np.zeros(32_000),
+        "one sample": np.zeros(1),
+        "faint noise": rng.normal(0, 3, 32_000),
+        "noise": rng.normal(0, 800, 32_000),
+        "hum": 2000 * np.sin(2 * np.pi * 50 * time),
         "ringback": 6000 * np.sin(2 * np.pi * 450 * time) * (time % 5 < 1),
     }
     units = recogniser.recognise([np.rint(signals[kind]).astype(np.int16)])[0]
@@ -128,5 +134,9 @@ def test_nothing_asked_nothing_answered(recogniser: Any) -> None:
 
 
 def test_all_of_it_is_small() -> None:
-    sizes = [path.stat().st_size for path in FOLDER.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    sizes = [
+        path.stat().st_size
+        for path in FOLDER.rglob("*")
+        if path.is_file() and not any(part.startswith((".", "__")) for part in path.parts)
+    ]
     assert sum(sizes) <= 6 * MEBIBYTE

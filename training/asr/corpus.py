@@ -21,8 +21,19 @@ from training.asr import grammar
 HELD_OUT_WRITERS = (7, 8)
 TRAIN_WRITERS = (1, 2, 3, 4, 5, 6)
 # How often a sentence is drawn from each source for speech; the language model has its own weights.
-SPEECH_WEIGHTS = {"dialogues": 34, "grammar": 15, "tele": 9, "cped": 8, "crosswoz": 6, "kdconv": 5, "aishell": 6,
-                  "cold": 2, "rasa": 1, "salad": 9, "short": 5}
+SPEECH_WEIGHTS = {
+    "dialogues": 34,
+    "grammar": 15,
+    "tele": 9,
+    "cped": 8,
+    "crosswoz": 6,
+    "kdconv": 5,
+    "aishell": 6,
+    "cold": 2,
+    "rasa": 1,
+    "salad": 9,
+    "short": 5,
+}
 _HANZI = re.compile(r"[一-龥]+")
 
 
@@ -44,34 +55,39 @@ def _raw(folder: Path, writers: tuple[int, ...]) -> Iterator[tuple[str, str]]:
     """(source, text) of every training source, uncleaned."""
     text = folder / "text"
     yield from (("dialogues", turn) for turn in _turns(folder, writers))
-    for path in sorted((text / "teleantifraud_synthetic").glob("*.jsonl")):
-        for line in path.read_text(encoding="utf8").splitlines():
-            call = json.loads(line)
-            yield from (("tele", turn) for side in ("left", "right") for turn in call.get(side, []))
-    for path in sorted((text / "cped").glob("*.csv")):
-        with path.open(encoding="utf-8-sig") as rows:
-            yield from (("cped", row["Utterance"]) for row in csv.DictReader(rows))
+    for line in _lines(text / "teleantifraud_synthetic", "*.jsonl"):
+        call = json.loads(line)
+        yield from (("tele", turn) for side in ("left", "right") for turn in call.get(side, []))
+    for source, column in (("cped", "Utterance"), ("cold", "TEXT")):
+        for path in sorted((text / source).glob("*.csv")):
+            with path.open(encoding="utf-8-sig") as rows:
+                yield from ((source, row[column]) for row in csv.DictReader(rows))
     for path in sorted((text / "crosswoz").glob("*.zip")):
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 for dialogue in json.loads(archive.read(name)).values():
                     yield from (("crosswoz", message["content"]) for message in dialogue.get("messages", []))
-    for path in sorted((text / "kdconv").glob("*.txt")):
-        yield from (("kdconv", line) for line in path.read_text(encoding="utf8").splitlines())
-    for path in sorted((text / "cold").glob("*.csv")):
-        with path.open(encoding="utf-8-sig") as rows:
-            yield from (("cold", row["TEXT"]) for row in csv.DictReader(rows))
-    for path in sorted((text / "collection_rasa_yalong").glob("nlu*.md")):
-        yield from (("rasa", line[2:]) for line in path.read_text(encoding="utf8").splitlines() if line.startswith("- "))
-    for path in sorted((text / "aishell1_test_transcripts").glob("*.txt")):
-        yield from (("aishell", json.loads(line)["text"]) for line in path.read_text(encoding="utf8").splitlines())
+    yield from (("kdconv", line) for line in _lines(text / "kdconv", "*.txt"))
+    phrases = _lines(text / "collection_rasa_yalong", "nlu*.md")
+    yield from (("rasa", line[2:]) for line in phrases if line.startswith("- "))
+    transcripts = _lines(text / "aishell1_test_transcripts", "*.txt")
+    yield from (("aishell", json.loads(line)["text"]) for line in transcripts)
+
+
+def _lines(folder: Path, pattern: str) -> Iterator[str]:
+    for path in sorted(folder.glob(pattern)):
+        yield from path.read_text(encoding="utf8").splitlines()
 
 
 def clean(text: str, rng: random.Random) -> list[str]:
     """Sentences of hanzi with ， between phrases; anything else is dropped."""
     found = []
-    for part in re.split(r"[。？！；;?!\n…]", grammar.spoken(re.sub(r"(?<=[一-龥]) +(?=[一-龥])", "，", text), rng)):
-        part = re.sub(r"[,，、：:\-—~]+", "，", re.sub(r"[“”\"\s（）()《》<>‘’'【】\[\]·.]", "", part)).strip("，")
+    for part in re.split(
+        r"[。？！；;?!\n…]", grammar.spoken(re.sub(r"(?<=[一-龥]) +(?=[一-龥])", "，", text), rng)
+    ):
+        part = re.sub(r"[,，、：:\-—~]+", "，", re.sub(r"[“”\"\s（）()《》<>‘’'【】\[\]·.]", "", part)).strip(
+            "，"
+        )
         if part and all(_HANZI.fullmatch(phrase) for phrase in part.split("，") if phrase):
             found.append(re.sub("，+", "，", part))
     return found
@@ -92,9 +108,16 @@ class Corpus:
 
     def characters(self, size: int) -> list[str]:
         """The `size` most useful characters: everything in dialogues and grammar, then by frequency."""
-        must = set("".join(self.sentences["dialogues"]) + "".join(grammar.SHORT) + grammar.DIGITS + grammar.SURNAMES[:180]
-                   + grammar.GIVEN + "".join(grammar.TEMPLATES) + "幺两十百千万亿元块钱角分点半" + "".join(
-                       grammar.BANKS + grammar.PRODUCTS + grammar.DAYS + grammar.KIN + grammar.TITLES))
+        must = set(
+            "".join(self.sentences["dialogues"])
+            + "".join(grammar.SHORT)
+            + grammar.DIGITS
+            + grammar.SURNAMES[:180]
+            + grammar.GIVEN
+            + "".join(grammar.TEMPLATES)
+            + "幺两十百千万亿元块钱角分点半"
+            + "".join(grammar.BANKS + grammar.PRODUCTS + grammar.DAYS + grammar.KIN + grammar.TITLES)
+        )
         must = {char for char in must if _HANZI.fullmatch(char)}
         count: Counter[str] = Counter()
         for word, number in self.frequency:

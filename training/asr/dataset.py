@@ -5,20 +5,23 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from training.synth import alaw_decode
 
+Array = npt.NDArray[Any]
 FRAME_SAMPLES = 640
 SPEECH_WEIGHT, BLANK_WEIGHT = 1.0, 0.3
 
 
 @dataclass(slots=True)
 class Batch:
-    """PCM [B, T], lengths [B], frame targets and weights [B, frames], labels end to end and their counts [B]."""
+    """PCM [B, T], lengths [B], frame targets and weights [B, F], labels and their counts [B]."""
 
     pcm: Tensor
     lengths: Tensor
@@ -34,10 +37,10 @@ class Batch:
 class Segment:
     """One segment as stored: A-law bytes [n], class numbers [u], times [u, 2] in ms."""
 
-    audio: np.ndarray
-    chars: np.ndarray
-    syllables: np.ndarray
-    times_ms: np.ndarray
+    audio: Array
+    chars: Array
+    syllables: Array
+    times_ms: Array
 
 
 def read_shard(path: Path) -> list[Segment]:
@@ -46,8 +49,10 @@ def read_shard(path: Path) -> list[Segment]:
         audio, chars, syllables, times = file["audio"], file["chars"], file["syllables"], file["times_ms"]
         ends, units = file["ends"], file["unit_ends"]
     starts, firsts = np.concatenate([[0], ends[:-1]]), np.concatenate([[0], units[:-1]])
-    return [Segment(audio[a:b], chars[c:d], syllables[c:d], times[c:d])
-            for a, b, c, d in zip(starts, ends, firsts, units, strict=True)]
+    return [
+        Segment(audio[a:b], chars[c:d], syllables[c:d], times[c:d])
+        for a, b, c, d in zip(starts, ends, firsts, units, strict=True)
+    ]
 
 
 class Pool:
@@ -77,7 +82,7 @@ class Pool:
         return float(self._lengths.sum()) / 8000 / 3600
 
     def draw(self, samples: int, longest: int) -> Batch:
-        """A batch of about `samples` samples in all, of segments of similar length up to `longest` samples."""
+        """A batch of about `samples` samples, of segments of similar length up to `longest`."""
         limit = int(np.searchsorted(self._lengths, longest))
         position = int(limit * self.rng.random() ** 0.6)
         chosen: list[Segment] = []
@@ -100,22 +105,29 @@ class Pool:
         for row, segment in enumerate(chosen):
             pcm[row, : lengths[row]] = self._signal(segment)
             self._frame_targets(segment, targets[:, row], weights[row], int(lengths[row]) // FRAME_SAMPLES)
-        return Batch(torch.from_numpy(pcm), torch.from_numpy(lengths), torch.from_numpy(targets[0]),
-                     torch.from_numpy(targets[1]), torch.from_numpy(weights),
-                     torch.from_numpy(np.concatenate([segment.chars for segment in chosen]).astype(np.int64)),
-                     torch.from_numpy(np.concatenate([segment.syllables for segment in chosen]).astype(np.int64)),
-                     torch.tensor([len(segment.chars) for segment in chosen]))
+        return Batch(
+            torch.from_numpy(pcm),
+            torch.from_numpy(lengths),
+            torch.from_numpy(targets[0]),
+            torch.from_numpy(targets[1]),
+            torch.from_numpy(weights),
+            torch.from_numpy(np.concatenate([segment.chars for segment in chosen]).astype(np.int64)),
+            torch.from_numpy(np.concatenate([segment.syllables for segment in chosen]).astype(np.int64)),
+            torch.tensor([len(segment.chars) for segment in chosen]),
+        )
 
-    def _signal(self, segment: Segment) -> np.ndarray:
+    def _signal(self, segment: Segment) -> Array:
         """Decode, change the level by up to ±8 dB and sometimes add faint white noise."""
-        signal = alaw_decode(segment.audio).astype(np.float32) * np.float32(10 ** (self.rng.uniform(-8, 8) / 20) / 32768)
+        signal = alaw_decode(segment.audio).astype(np.float32) * np.float32(
+            10 ** (self.rng.uniform(-8, 8) / 20) / 32768
+        )
         if self.rng.random() < 0.5:
             level = np.float32(10 ** (self.rng.uniform(-95, -60) / 20))
             signal += self.noise.standard_normal(len(signal), np.float32) * level
         return np.clip(signal, -1, 1)
 
     @staticmethod
-    def _frame_targets(segment: Segment, targets: np.ndarray, weights: np.ndarray, frames: int) -> None:
+    def _frame_targets(segment: Segment, targets: Array, weights: Array, frames: int) -> None:
         """Mark the frame at 60 % of each syllable; blank elsewhere with a lower weight."""
         if len(segment.times_ms) and segment.times_ms.min() < 0:
             return

@@ -1,4 +1,5 @@
-"""Character error of the exported model: synthesized held-out dialogue and human speech, greedy and with the trigram.
+"""Character error of the exported model: synthesized held-out dialogue and human speech, greedy and with
+the trigram.
 
 `python -m training.asr.evaluate --data DIR --speech DIR --model model_repository/asr`
 """
@@ -12,8 +13,9 @@ import random
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +73,19 @@ def greedy(log_probs: npt.NDArray[np.float32], names: Sequence[str]) -> list[str
     return [names[index - 1] for index in kept]
 
 
-def synthesized(vocabulary: Vocabulary, texts: list[str], count: int, seed: int, unseen: bool, clean: bool,
-                joined: int = 1) -> list[Item]:
-    """`count` segments of `texts` in random voices, rates 140–335, pitches and (unless clean) telephone channels."""
+def synthesized(
+    vocabulary: Vocabulary,
+    texts: list[str],
+    count: int,
+    seed: int,
+    unseen: bool,
+    clean: bool,
+    joined: int = 1,
+) -> list[Item]:
+    """`count` segments in random voices, rates 140–335, pitches and (unless clean) channels."""
     draw: Callable[[random.Random], str] = lambda rng: rng.choice(texts)  # noqa: E731
-    speaker, items = Speaker(vocabulary, draw, seed, unseen, strict=False), []
+    speaker = Speaker(vocabulary, draw, seed, unseen, strict=False)
+    items: list[Item] = []
     while len(items) < count:
         made = speaker.utterance(clean, joined)
         if made is not None:
@@ -93,8 +103,12 @@ def human(data: Path) -> dict[str, list[Item]]:
             if text and path.exists():
                 read_items.append(Item(_load(path), text, None))
     words = sorted((data / "speech" / "audio_cmn" / "hsk").glob("*.mp3"))[::4]
-    return {"human: read sentences (AISHELL)": read_items,
-            "human: single words (audio-cmn)": [Item(_load(path), path.stem.removeprefix("cmn-"), None) for path in words]}
+    return {
+        "human: read sentences (AISHELL)": read_items,
+        "human: single words (audio-cmn)": [
+            Item(_load(path), path.stem.removeprefix("cmn-"), None) for path in words
+        ],
+    }
 
 
 def _load(path: Path) -> Pcm:
@@ -103,33 +117,46 @@ def _load(path: Path) -> Pcm:
     return resample(mono, rate, 8000)[: 30 * 8000]
 
 
-def measure(model: Any, vocabulary: Vocabulary, items: list[Item]) -> dict[str, float]:
-    """Error rates in % of characters, timing in ms, speed in × real time, and (confidence, right) pairs' gap."""
-    total = {"characters": 0.0, "char greedy": 0.0, "syllable": 0.0, "toneless": 0.0, "language model": 0.0}
-    sure: list[tuple[float, bool]] = []
-    start_errors: list[float] = []
-    started = time.process_time()
-    answers = model.recognise([item.pcm for item in items])
-    spent = time.process_time() - started
-    for item, units, rows in zip(items, answers, model.log_probabilities([item.pcm for item in items]), strict=True):
+@dataclass(slots=True)
+class Tally:
+    """Sums over a test set."""
+
+    characters: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    sure: list[tuple[float, bool]] = field(default_factory=list)
+    start_errors_ms: list[float] = field(default_factory=list)
+
+    def add(self, item: Item, units: Any, rows: Any, vocabulary: Vocabulary) -> None:
+        """Count one answer: `units` of the whole recogniser, `rows` both heads' log probabilities."""
         reading = read(item.text)
         spoken = list(reading.syllables) if reading else []
         heard = greedy(rows[1], vocabulary.syllables)
         errors, matched = align(units.characters, item.text)
-        total["characters"] += len(item.text)
-        total["language model"] += errors
-        total["char greedy"] += align(greedy(rows[0], vocabulary.chars), item.text)[0]
-        total["syllable"] += align(heard, spoken)[0]
-        total["toneless"] += align([unit[:-1] for unit in heard], [unit[:-1] for unit in spoken])[0]
-        sure += [(float(value), place >= 0) for value, place in zip(units.confidence, matched, strict=True)]
+        self.characters += len(item.text)
+        self.errors["language model"] += errors
+        self.errors["char greedy"] += align(greedy(rows[0], vocabulary.chars), item.text)[0]
+        self.errors["syllable"] += align(heard, spoken)[0]
+        self.errors["toneless"] += align([unit[:-1] for unit in heard], [unit[:-1] for unit in spoken])[0]
+        self.sure += [(float(p), place >= 0) for p, place in zip(units.confidence, matched, strict=True)]
         if item.times_ms is not None and item.times_ms.min(initial=0) >= 0:
-            start_errors += [abs(float(units.start_ms[index]) - float(item.times_ms[place, 0]))
-                             for index, place in enumerate(matched) if place >= 0]
-    count = total.pop("characters")
-    result = {"characters": count, **{key: 100 * value / count for key, value in total.items()}}
-    result["calibration gap"] = _calibration(sure)
-    result["start error ms"] = float(np.mean(start_errors)) if start_errors else float("nan")
-    result["speed"] = sum(len(item.pcm) for item in items) / 8000 / spent
+            for index, place in enumerate(matched):
+                if place >= 0:
+                    self.start_errors_ms.append(abs(float(units.start_ms[index] - item.times_ms[place, 0])))
+
+
+def measure(model: Any, vocabulary: Vocabulary, items: list[Item]) -> dict[str, float]:
+    """Error rates in % of characters, timing in ms, speed in × real time, calibration gap."""
+    tally, segments = Tally(), [item.pcm for item in items]
+    started = time.process_time()
+    answers = model.recognise(segments)
+    spent_s = time.process_time() - started
+    for item, units, rows in zip(items, answers, model.log_probabilities(segments), strict=True):
+        tally.add(item, units, rows, vocabulary)
+    result = {key: 100 * count / tally.characters for key, count in tally.errors.items()}
+    result["characters"] = tally.characters
+    result["calibration gap"] = _calibration(tally.sure)
+    result["start error ms"] = float(np.mean(tally.start_errors_ms)) if tally.start_errors_ms else np.nan
+    result["speed"] = sum(map(len, segments)) / 8000 / spent_s
     return result
 
 
@@ -139,21 +166,29 @@ def _calibration(sure: list[tuple[float, bool]]) -> float:
         return float("nan")
     values, right = np.array([value for value, _ in sure]), np.array([flag for _, flag in sure])
     bins = np.minimum((values * 10).astype(int), 9)
-    return float(sum(abs(values[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean() for b in set(bins)))
+    return float(
+        sum(abs(values[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean() for b in set(bins))
+    )
 
 
 def sets(data: Path, vocabulary: Vocabulary, count: int) -> dict[str, list[Item]]:
     """Every test set by name."""
     texts, seen_texts = sentences(data), sentences(data, TRAIN_WRITERS)
     return {
-        "held-out dialogue, unseen voices, telephone": synthesized(vocabulary, texts, count, 101, True, False),
+        "held-out dialogue, unseen voices, telephone": synthesized(
+            vocabulary, texts, count, 101, True, False
+        ),
         "held-out dialogue, unseen voices, clean": synthesized(vocabulary, texts, count, 102, True, True),
         "held-out dialogue, seen voices, telephone": synthesized(vocabulary, texts, count, 103, False, False),
-        "held-out dialogue, 3 sentences a segment, unseen voices, telephone":
-            synthesized(vocabulary, [text for text in texts if len(text) <= 20], count // 3, 104, True, False, 3),
-        "held-out dialogue, up to 4 characters, unseen voices, telephone":
-            synthesized(vocabulary, [text for text in texts if len(text) <= 4], count, 105, True, False),
-        "training dialogue, unseen voices, telephone": synthesized(vocabulary, seen_texts, count, 106, True, False),
+        "held-out dialogue, 3 sentences a segment, unseen voices, telephone": synthesized(
+            vocabulary, [text for text in texts if len(text) <= 20], count // 3, 104, True, False, 3
+        ),
+        "held-out dialogue, up to 4 characters, unseen voices, telephone": synthesized(
+            vocabulary, [text for text in texts if len(text) <= 4], count, 105, True, False
+        ),
+        "training dialogue, unseen voices, telephone": synthesized(
+            vocabulary, seen_texts, count, 106, True, False
+        ),
         **human(data),
     }
 
@@ -170,11 +205,23 @@ def run(data: Path, speech: Path, model_folder: Path, count: int) -> str:
     """Markdown table of all figures."""
     vocabulary, model = load(speech / "vocabulary.json"), recogniser(model_folder)
     model.warm_up()
-    keys = ("char greedy", "syllable", "toneless", "language model", "calibration gap", "start error ms", "speed")
+    keys = (
+        "char greedy",
+        "syllable",
+        "toneless",
+        "language model",
+        "calibration gap",
+        "start error ms",
+        "speed",
+    )
     lines = ["| set | characters | " + " | ".join(keys) + " |", "|" + " --- |" * (len(keys) + 2)]
     for name, items in sets(data, vocabulary, count).items():
         figures = measure(model, vocabulary, items)
-        lines.append(f"| {name} | {figures['characters']:.0f} | " + " | ".join(f"{figures[key]:.3g}" for key in keys) + " |")
+        lines.append(
+            f"| {name} | {figures['characters']:.0f} | "
+            + " | ".join(f"{figures[key]:.3g}" for key in keys)
+            + " |"
+        )
         print(lines[-1], flush=True)
     minutes, units = silence_units(model, vocabulary)
     lines.append(f"\nSilence, noise, tones and music: {units:.0f} units heard in {minutes:.1f} minutes.")

@@ -1,4 +1,4 @@
-"""Write a checkpoint as one ONNX graph (PCM in, log probabilities out) with weights kept as int8 per channel."""
+"""Write a checkpoint as one ONNX graph (PCM in, log probabilities out), weights int8 per channel."""
 
 from __future__ import annotations
 
@@ -33,10 +33,22 @@ class _Graph(nn.Module):
 
 def to_onnx(network: Recogniser, path: Path) -> None:
     """Export in float32 with dynamic batch and time."""
-    torch.onnx.export(_Graph(network).eval(), (torch.zeros(2, 16_000), torch.tensor([16_000, 9000])), str(path),
-                      input_names=["PCM", "LENGTHS"], output_names=["CHARS", "SYLLABLES", "FRAMES"], opset_version=17,
-                      dynamic_axes={"PCM": {0: "B", 1: "T"}, "LENGTHS": {0: "B"}, "CHARS": {0: "B", 1: "F"},
-                                    "SYLLABLES": {0: "B", 1: "F"}, "FRAMES": {0: "B"}}, dynamo=False)
+    torch.onnx.export(
+        _Graph(network).eval(),
+        (torch.zeros(2, 16_000), torch.tensor([16_000, 9000])),
+        str(path),
+        input_names=["PCM", "LENGTHS"],
+        output_names=["CHARS", "SYLLABLES", "FRAMES"],
+        opset_version=17,
+        dynamic_axes={
+            "PCM": {0: "B", 1: "T"},
+            "LENGTHS": {0: "B"},
+            "CHARS": {0: "B", 1: "F"},
+            "SYLLABLES": {0: "B", 1: "F"},
+            "FRAMES": {0: "B"},
+        },
+        dynamo=False,
+    )
 
 
 def _axis(name: str, graph: Any) -> int | None:
@@ -52,27 +64,36 @@ def _axis(name: str, graph: Any) -> int | None:
     return None
 
 
-def quantise(path: Path, front_end: frozenset[str] = frozenset()) -> None:
-    """Replace weights by int8 with one scale an output channel and DequantizeLinear; the arithmetic stays float32."""
+def _pack(weight: Any, axis: int) -> tuple[list[Any], Any]:
+    """int8 codes, scales and zero points of one weight, and the node that restores it."""
+    values = numpy_helper.to_array(weight).astype(np.float32)
+    others = tuple(index for index in range(values.ndim) if index != axis)
+    scale = np.maximum(np.abs(values).max(axis=others), 1e-8).astype(np.float32) / 127
+    shape = [1] * values.ndim
+    shape[axis] = -1
+    codes = np.clip(np.rint(values / scale.reshape(shape)), -127, 127).astype(np.int8)
+    names = [weight.name + end for end in ("_int8", "_scale", "_zero")]
+    tensors = [
+        numpy_helper.from_array(codes, names[0]),
+        numpy_helper.from_array(scale, names[1]),
+        helper.make_tensor(names[2], TensorProto.INT8, [len(scale)], [0] * len(scale)),
+    ]
+    return tensors, helper.make_node("DequantizeLinear", names, [weight.name], axis=axis)
+
+
+def quantise(path: Path, exact: frozenset[str] = frozenset()) -> None:
+    """Store weights as int8 with a scale an output channel; the arithmetic stays float32."""
     model = onnx.load(str(path))
     graph = model.graph
     nodes: list[Any] = []
     for weight in list(graph.initializer):
         axis = _axis(weight.name, graph)
-        if axis is None or int(np.prod(weight.dims)) < SMALLEST or weight.name in front_end:
+        if axis is None or int(np.prod(weight.dims)) < SMALLEST or weight.name in exact:
             continue
-        values = numpy_helper.to_array(weight).astype(np.float32)
-        others = tuple(index for index in range(values.ndim) if index != axis)
-        scale = np.maximum(np.abs(values).max(axis=others), 1e-8) / 127
-        shape = [1] * values.ndim
-        shape[axis] = -1
-        codes = np.clip(np.rint(values / scale.reshape(shape)), -127, 127).astype(np.int8)
+        tensors, node = _pack(weight, axis)
         graph.initializer.remove(weight)
-        graph.initializer.extend([numpy_helper.from_array(codes, weight.name + "_int8"),
-                                  numpy_helper.from_array(scale.astype(np.float32), weight.name + "_scale"),
-                                  helper.make_tensor(weight.name + "_zero", TensorProto.INT8, [len(scale)], [0] * len(scale))])
-        nodes.append(helper.make_node("DequantizeLinear", [weight.name + end for end in ("_int8", "_scale", "_zero")],
-                                      [weight.name], axis=axis))
+        graph.initializer.extend(tensors)
+        nodes.append(node)
     for node in reversed(nodes):
         graph.node.insert(0, node)
     onnx.checker.check_model(model)

@@ -1,7 +1,7 @@
 """Build the character trigram and the syllable-to-character table from training text only.
 
-Counts of several sources are mixed with weights, smoothed (absolute discounting), pruned by how much each n-gram changes
-the model, and packed into bytes. Format: `model_repository/asr/1/char_trigram.py`.
+Counts of several sources are mixed with weights, smoothed (absolute discounting), pruned by how much
+each n-gram changes the model, and packed into bytes. Format: `model_repository/asr/1/char_trigram.py`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,21 @@ from training.asr.corpus import Corpus
 from training.asr.vocabulary import Vocabulary
 from training.synth import read
 
-SOURCE_WEIGHTS = {"dialogues": 12.0, "grammar": 0.2, "tele": 0.8, "cped": 0.8, "crosswoz": 0.25, "kdconv": 0.25,
-                  "aishell": 0.2, "cold": 0.3, "rasa": 3.0, "short": 6.0}
+SOURCE_WEIGHTS = {
+    "dialogues": 12.0,
+    "grammar": 0.2,
+    "tele": 0.8,
+    "cped": 0.8,
+    "crosswoz": 0.25,
+    "kdconv": 0.25,
+    "aishell": 0.2,
+    "cold": 0.3,
+    "rasa": 3.0,
+    "short": 6.0,
+}
 GRAMMAR_SENTENCES = 50_000
 WORD_WEIGHT = 0.05
+RARE = 20  # a reading heard in text counts as much as this many dictionary entries
 STEP, ZERO = 16.0, 128
 Longs = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -53,7 +64,8 @@ def _count(keys: Longs, weights: Floats) -> tuple[Longs, Floats, Floats]:
     """Distinct keys, sorted, their summed weights, and the mean weight of one occurrence."""
     distinct, place, times = np.unique(keys, return_inverse=True, return_counts=True)
     total = np.bincount(place, weights)
-    return distinct, total, total / times
+    mean: Floats = total / times
+    return distinct, np.asarray(total, np.float64), mean
 
 
 class _Model:
@@ -64,9 +76,11 @@ class _Model:
         self.base = base
         known = codes > 0
         pairs = known[1:] & (codes[:-1] >= 0)
-        triples = pairs[1:] & (codes[:-2] >= 0) & ~((codes[1:-1] == 0))
-        _, unigram, _ = _count(np.concatenate([codes[known], np.arange(1, base)]),
-                            np.concatenate([weights[known], np.full(size, 0.5)]))
+        triples = pairs[1:] & (codes[:-2] >= 0) & ~(codes[1:-1] == 0)
+        _, unigram, _ = _count(
+            np.concatenate([codes[known], np.arange(1, base)]),
+            np.concatenate([weights[known], np.full(size, 0.5)]),
+        )
         self.unigram = np.concatenate([[1e-9], unigram / unigram.sum()])
         self.pair_keys, pair_counts, once = _count((codes[:-1] * base + codes[1:])[pairs], weights[1:][pairs])
         keys = (codes[:-2] * base + codes[1:-1]) * base + codes[2:]
@@ -90,7 +104,9 @@ def _smooth(context: Longs, counts: Floats, discounts: Floats, lower: Floats) ->
 
 def _keep(model: _Model, pairs: int, triples: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """The n-grams that change the model most: weight × |log P − log of what backing off would give|."""
-    gain = model.triple_counts * np.abs(np.log(model.triple) - np.log(model.triple_share * model.triple_lower))
+    gain = model.triple_counts * np.abs(
+        np.log(model.triple) - np.log(model.triple_share * model.triple_lower)
+    )
     kept_triples = gain >= np.sort(gain)[-min(triples, len(gain))]
     char = model.pair_keys % model.base
     gain = model.pair_counts * np.abs(np.log(model.pair) - np.log(model.pair_share * model.unigram[char]))
@@ -100,7 +116,7 @@ def _keep(model: _Model, pairs: int, triples: int) -> tuple[NDArray[np.bool_], N
 
 
 def _backoff(context: Longs, kept: Floats, lower: Floats, wanted: Longs) -> Floats:
-    """Log back-off weight for each wanted context: what the kept successors leave over what they leave below."""
+    """Log back-off weight of each wanted context: what kept successors leave, over that below."""
     found, place = np.unique(context, return_inverse=True)
     left = np.maximum(1e-4, 1 - np.bincount(place, kept)) / np.maximum(1e-4, 1 - np.bincount(place, lower))
     spot = np.minimum(np.searchsorted(found, wanted), len(found) - 1)
@@ -108,15 +124,22 @@ def _backoff(context: Longs, kept: Floats, lower: Floats, wanted: Longs) -> Floa
 
 
 def _code(log_probability: Floats) -> NDArray[np.uint8]:
-    return np.clip(np.rint(-log_probability * STEP), 0, 255).astype(np.uint8)
+    codes: NDArray[np.uint8] = np.clip(np.rint(-log_probability * STEP), 0, 255).astype(np.uint8)
+    return codes
 
 
 def _code_backoff(weight: Floats) -> NDArray[np.uint8]:
-    return np.clip(np.rint(weight * STEP + ZERO), 0, 255).astype(np.uint8)
+    codes: NDArray[np.uint8] = np.clip(np.rint(weight * STEP + ZERO), 0, 255).astype(np.uint8)
+    return codes
 
 
-def train(corpus: Corpus, vocabulary: Vocabulary, pairs: int = 130_000, triples: int = 330_000,
-          discount: float = 0.9) -> dict[str, NDArray[Any]]:
+def train(
+    corpus: Corpus,
+    vocabulary: Vocabulary,
+    pairs: int = 130_000,
+    triples: int = 330_000,
+    discount: float = 0.9,
+) -> dict[str, NDArray[Any]]:
     """The packed arrays of the pruned trigram."""
     codes, weights = _stream(corpus, vocabulary.char_ids(), 7)
     model = _Model(codes, weights, len(vocabulary.chars), discount)
@@ -128,39 +151,53 @@ def train(corpus: Corpus, vocabulary: Vocabulary, pairs: int = 130_000, triples:
     one = _backoff(pair_keys // base, pair, model.unigram[pair_keys % base], np.arange(base))
     two = _backoff(triple_keys // base, triple, lower, pair_keys)
     return {
-        "unigram": _code(np.log(model.unigram)), "unigram_backoff": _code_backoff(one),
+        "unigram": _code(np.log(model.unigram)),
+        "unigram_backoff": _code_backoff(one),
         "bigram_counts": np.bincount(pair_keys // base, minlength=base).astype(np.uint16),
-        "bigram_next": (pair_keys % base).astype(np.uint16), "bigram_score": _code(np.log(pair)),
+        "bigram_next": (pair_keys % base).astype(np.uint16),
+        "bigram_score": _code(np.log(pair)),
         "bigram_backoff": _code_backoff(two),
-        "trigram_counts": np.bincount(np.searchsorted(pair_keys, triple_keys // base),
-                                      minlength=len(pair_keys)).astype(np.uint16),
-        "trigram_next": (triple_keys % base).astype(np.uint16), "trigram_score": _code(np.log(triple)),
+        "trigram_counts": np.bincount(
+            np.searchsorted(pair_keys, triple_keys // base), minlength=len(pair_keys)
+        ).astype(np.uint16),
+        "trigram_next": (triple_keys % base).astype(np.uint16),
+        "trigram_score": _code(np.log(triple)),
     }
 
 
-def readings(corpus: Corpus, vocabulary: Vocabulary, seed: int = 11, draws: int = 60_000) -> dict[str, NDArray[Any]]:
-    """For each syllable class its characters with 16 × −log P(syllable | character), and toneless groups."""
+def _reading_counts(corpus: Corpus, vocabulary: Vocabulary, draws: int) -> dict[str, Counter[str]]:
+    """How often each character is read as each syllable; dictionary readings count a little."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    rng = random.Random(seed)
+    rng = random.Random(11)
     for _ in range(draws):
         reading = read(corpus.draw(rng))
         for char, syllable in zip(reading.chars, reading.syllables, strict=True) if reading else ():
-            counts[char][syllable] += 1
-    ids, rows = vocabulary.syllable_ids(), []
-    for number, char in enumerate(vocabulary.chars, 1):
+            counts[char][syllable] += RARE
+    for char in vocabulary.chars:
         for marked in PINYIN_DICT.get(ord(char), "").split(","):
-            syllable = to_tone3(marked, neutral_tone_with_five=True).replace("ü", "v") if marked else ""
+            if marked:
+                counts[char][to_tone3(marked, neutral_tone_with_five=True).replace("ü", "v")] += 1
+    return counts
+
+
+def readings(corpus: Corpus, vocabulary: Vocabulary, draws: int = 60_000) -> dict[str, NDArray[Any]]:
+    """For each syllable its characters with 16 × −log P(syllable | character), and toneless groups."""
+    ids, rows = vocabulary.syllable_ids(), []
+    counts = _reading_counts(corpus, vocabulary, draws)
+    for number, char in enumerate(vocabulary.chars, 1):
+        total = counts[char].total()
+        for syllable, count in counts[char].items():
             if syllable in ids:
-                counts[char][syllable] += 0.05  # type: ignore[assignment]
-        total = sum(counts[char].values())
-        rows += [(ids[syllable], number, np.log(count / total)) for syllable, count in counts[char].items() if syllable in ids]
+                rows.append((ids[syllable], number, np.log(count / total)))
     rows.sort()
     toneless = sorted({syllable[:-1] for syllable in vocabulary.syllables})
     group = [-1, *(toneless.index(syllable[:-1]) for syllable in vocabulary.syllables)]
+    starts = np.bincount([row[0] for row in rows], minlength=len(vocabulary.syllables) + 1)
     return {
-        "reading_counts": np.bincount([row[0] for row in rows], minlength=len(vocabulary.syllables) + 1).astype(np.uint16),
+        "reading_counts": starts.astype(np.uint16),
         "reading_chars": np.array([row[1] for row in rows], np.uint16),
-        "reading_score": _code(np.array([row[2] for row in rows])), "group": np.array(group, np.int16),
+        "reading_score": _code(np.array([row[2] for row in rows])),
+        "group": np.array(group, np.int16),
     }
 
 

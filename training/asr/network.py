@@ -1,7 +1,8 @@
-"""The recogniser: log-mel front end, 8× subsampling, six conformer layers with local attention, two CTC heads.
+"""The recogniser: log-mel front end, 8× subsampling, six conformer layers with local attention, two CTC
+heads.
 
-Everything is in the graph, with fixed constants: PCM in, logits out. Padding is masked before every convolution and
-in attention, so an utterance in a padded batch gives what it gives alone.
+Everything is in the graph, with fixed constants: PCM in, logits out. Padding is masked before every
+convolution and in attention, so an utterance in a padded batch gives what it gives alone.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+Floats = npt.NDArray[np.float32]
 SAMPLE_RATE_HZ = 8000
 HOP = 80
 WINDOW = 200
@@ -38,7 +41,7 @@ class Shape:
     front_channels: int = 16
 
 
-def _mel_filters() -> np.ndarray:
+def _mel_filters() -> Floats:
     """Triangular filters [FFT // 2 + 1, MELS], linear below 1 kHz and logarithmic above."""
     step = math.log(6.4) / 27
     top = 15 + math.log(SAMPLE_RATE_HZ / 2 / 1000) / step
@@ -47,10 +50,10 @@ def _mel_filters() -> np.ndarray:
     hertz = np.linspace(0, SAMPLE_RATE_HZ / 2, FFT // 2 + 1)[:, None]
     rising = (hertz - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - hertz) / (edges[2:] - edges[1:-1])
-    return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    return np.asarray(np.maximum(0, np.minimum(rising, falling)), np.float32)
 
 
-def _dft_kernels() -> np.ndarray:
+def _dft_kernels() -> Floats:
     """Pre-emphasis, Hann window and DFT as convolution kernels [2 * (FFT // 2 + 1), 1, WINDOW + 1]."""
     time = np.arange(WINDOW)
     angle = 2 * np.pi * np.arange(FFT // 2 + 1)[:, None] * time / FFT
@@ -196,7 +199,7 @@ class Layer(nn.Module):
 
 
 class Recogniser(nn.Module):
-    """PCM [B, T] float in [-1, 1] at 8 kHz and LENGTHS [B] to character and syllable logits [B, frames, classes]."""
+    """PCM [B, T] in [-1, 1] at 8 kHz and LENGTHS [B] to both heads' logits [B, frames, classes]."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()

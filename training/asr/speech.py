@@ -1,7 +1,8 @@
 """Speak the corpus into shards of A-law audio with characters, syllables and their times.
 
-`python -m training.asr.speech --data DIR --out DIR --hours H --workers N`. libespeak crashes now and then, so every
-worker is a chain of child processes that each make a few shards; a shard that crashed is made again from another seed.
+`python -m training.asr.speech --data DIR --out DIR --hours H --workers N`. libespeak crashes now and
+then, so every worker is a chain of child processes that each make a few shards; a shard that crashed is
+made again from another seed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +34,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(slots=True)
 class Utterance:
-    """8 kHz signal [n] in [-1, 1], its text, classes [u] (0: none) and (start, end) ms [u, 2] (-1 where unknown)."""
+    """8 kHz signal [n], its text, classes [u] (0: none), (start, end) ms [u, 2] (-1: unknown)."""
 
     signal: Floats
     text: str
@@ -62,8 +64,14 @@ class _Style:
 class Speaker:
     """Draws texts and styles and speaks them."""
 
-    def __init__(self, vocabulary: Vocabulary, draw: Callable[[random.Random], str], seed: int, unseen: bool = False,
-                 strict: bool = True) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        draw: Callable[[random.Random], str],
+        seed: int,
+        unseen: bool = False,
+        strict: bool = True,
+    ) -> None:
         self.rng = random.Random(seed)
         self._draw = draw
         self._unseen, self._strict = unseen, strict
@@ -77,24 +85,38 @@ class Speaker:
         rng = self.rng
         pool = UNSEEN_VOICES if self._unseen else (PLAIN_VOICES if rng.random() < 0.35 else self._seen)
         rate = rng.randint(140, 335) if rng.random() < 0.92 else rng.randint(110, 390)
-        return _Style(rng.choice(pool), rate, rng.randint(10, 90), rng.randint(20, 80),
-                      0 if rng.random() < 0.8 else rng.randint(1, 6),
-                      1.0 if self._unseen else float(np.exp(rng.uniform(-0.16, 0.16))))
+        return _Style(
+            rng.choice(pool),
+            rate,
+            rng.randint(10, 90),
+            rng.randint(20, 80),
+            0 if rng.random() < 0.8 else rng.randint(1, 6),
+            1.0 if self._unseen else float(np.exp(rng.uniform(-0.16, 0.16))),
+        )
 
     def _sentence(self, style: _Style) -> _Sentence | None:
         reading = read(self._draw(self.rng))
         if reading is None or (self._strict and not self._known(reading)):
             return None
         join = self.rng.choice((0.0, 0.35, 0.35, 0.6))
-        pcm, times = self._engine.speak(reading, style.voice, style.rate, style.pitch, style.pitch_range, style.gap,
-                                        join, self.rng.randrange(1 << 30))
+        pcm, times = self._engine.speak(
+            reading,
+            style.voice,
+            style.rate,
+            style.pitch,
+            style.pitch_range,
+            style.gap,
+            join,
+            self.rng.randrange(1 << 30),
+        )
         marks = np.array(times if times is not None else [(-1.0, -1.0)] * len(reading.chars), np.float32)
         return _Sentence(pcm, reading.chars, reading.syllables, marks)
 
     def _known(self, reading: Reading) -> bool:
         """Whether the model has a class for everything in it."""
-        return (all(char in self._char_ids for char in reading.chars)
-                and all(syllable in self._syllable_ids for syllable in reading.syllables))
+        return all(char in self._char_ids for char in reading.chars) and all(
+            syllable in self._syllable_ids for syllable in reading.syllables
+        )
 
     def _quiet(self, longest_s: float) -> npt.NDArray[np.int16]:
         """Leading or trailing silence, mostly short."""
@@ -119,7 +141,7 @@ class Speaker:
         if not 0.2 < len(pcm) / NATIVE_RATE_HZ / style.warp < MAX_SECONDS:
             return None
         signal = self.channel.apply(pcm, NATIVE_RATE_HZ, clean, style.warp)
-        repeats = sum(a == b for a, b in zip(syllables, syllables[1:], strict=False))
+        repeats = sum(a == b for a, b in pairwise(syllables))
         if self._strict and len(signal) / 8 / FRAME_MS < len(syllables) + repeats + 1:
             return None
         chars = [self._char_ids.get(char, 0) for char in text]
@@ -138,7 +160,9 @@ class Speaker:
         elif kind < 0.7:
             on_s, off_s = rng.choice(((1.0, 4.0), (0.35, 0.35), (0.1, 0.1), (9.0, 0.1)))
             frequencies = rng.choice(((450,), (440, 480), (400,), (697, 1209), (852, 1477), (950,), (1400,)))
-            signal = sum(np.sin(2 * np.pi * hz * time) for hz in frequencies) * (((time + rng.random() * 4) % (on_s + off_s)) < on_s)
+            signal = sum(np.sin(2 * np.pi * hz * time) for hz in frequencies) * (
+                ((time + rng.random() * 4) % (on_s + off_s)) < on_s
+            )
             signal = signal * 10 ** (rng.uniform(-45, -10) / 20)
         else:
             signal = self._chords(count) * 10 ** (rng.uniform(-45, -12) / 20)
@@ -155,10 +179,14 @@ class Speaker:
             for _ in range(rng.randint(1, 4)):
                 root = 110 * 2 ** (rng.randint(0, 36) / 12)
                 for harmonic in range(1, 5):
-                    signal[position : position + length] += (np.sin(2 * np.pi * root * harmonic * time) / harmonic
-                                                             * np.exp(-time * rng.uniform(0.5, 6)))
+                    signal[position : position + length] += (
+                        np.sin(2 * np.pi * root * harmonic * time)
+                        / harmonic
+                        * np.exp(-time * rng.uniform(0.5, 6))
+                    )
             position += length
-        return signal / (np.abs(signal).max() + 1e-9)
+        signal /= np.abs(signal).max() + 1e-9
+        return signal
 
     def any(self) -> Utterance | None:
         """One random training segment."""
@@ -171,12 +199,15 @@ class Speaker:
 def save(path: Path, utterances: list[Utterance]) -> None:
     """Write a shard: A-law audio end to end and index arrays."""
     audio = [alaw_bytes(item.signal) for item in utterances]
-    np.savez(path.with_suffix(".tmp.npz"), audio=np.concatenate(audio),
-             ends=np.cumsum([len(item) for item in audio]),
-             unit_ends=np.cumsum([len(item.chars) for item in utterances]),
-             chars=np.array([unit for item in utterances for unit in item.chars], np.int16),
-             syllables=np.array([unit for item in utterances for unit in item.syllables], np.int16),
-             times_ms=np.concatenate([item.times_ms for item in utterances]).astype(np.float32))
+    np.savez(
+        path.with_suffix(".tmp.npz"),
+        audio=np.concatenate(audio),
+        ends=np.cumsum([len(item) for item in audio]),
+        unit_ends=np.cumsum([len(item.chars) for item in utterances]),
+        chars=np.array([unit for item in utterances for unit in item.chars], np.int16),
+        syllables=np.array([unit for item in utterances for unit in item.syllables], np.int16),
+        times_ms=np.concatenate([item.times_ms for item in utterances]).astype(np.float32),
+    )
     path.with_suffix(".tmp.npz").rename(path)
 
 

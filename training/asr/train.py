@@ -21,7 +21,9 @@ from training.asr.dataset import Batch, Pool
 from training.asr.network import HOP, Recogniser, Shape
 from training.asr.vocabulary import load
 
-SHORT_STEPS, SHORT_SAMPLES = 500, 2.6 * 8000
+BATCH_SAMPLES = 80 * 8000
+SHORT_STEPS, SHORT_SAMPLES, LONG_SAMPLES = 500, 20_800, 160_000
+PEAK_RATE = 2e-3
 CHAR_SHARE = 0.45
 WARM_UP_STEPS = 300
 HOLD = 0.35
@@ -29,7 +31,7 @@ HOLD = 0.35
 
 def normalise(network: Recogniser, pool: Pool) -> None:
     """Set the front end's fixed mean and scale from 40 batches."""
-    rows = []
+    rows: list[Tensor] = []
     with torch.no_grad():
         for _ in range(40):
             batch = pool.draw(480_000, 160_000)
@@ -61,7 +63,9 @@ def _framewise(log_probs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     return -(picked * weights).sum() / weights.sum().clamp_min(1.0)
 
 
-def losses(network: Recogniser, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def losses(
+    network: Recogniser, batch: Batch, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """CTC of characters and syllables, framewise of characters and syllables."""
     with torch.no_grad():
         mel = _mask_spans(network.front(batch.pcm, batch.lengths), batch.lengths, rng)
@@ -69,8 +73,10 @@ def losses(network: Recogniser, batch: Batch, rng: np.random.Generator) -> tuple
         hidden, frames = network.encode(mel, batch.lengths // HOP)
         outputs = network.chars(hidden), network.syllables(hidden)
     result = []
-    for logits, labels, targets in ((outputs[0], batch.chars, batch.frame_chars),
-                                    (outputs[1], batch.syllables, batch.frame_syllables)):
+    for logits, labels, targets in (
+        (outputs[0], batch.chars, batch.frame_chars),
+        (outputs[1], batch.syllables, batch.frame_syllables),
+    ):
         log_probs = logits.float().log_softmax(-1)
         ctc = functional.ctc_loss(log_probs.transpose(0, 1), labels, frames, batch.counts, zero_infinity=True)
         count = log_probs.shape[1]
@@ -78,10 +84,12 @@ def losses(network: Recogniser, batch: Batch, rng: np.random.Generator) -> tuple
     return result[0], result[2], result[1], result[3]
 
 
-def _rate(progress: float, step: int, peak: float) -> float:
+def _rate(progress: float, step: int) -> float:
     """Warm-up, constant, cosine to zero."""
-    fall = 1.0 if progress < HOLD else 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - HOLD) / (1 - HOLD))))
-    return peak * min(1.0, (step + 1) / WARM_UP_STEPS) * (fall + 0.004)
+    fall = (
+        1.0 if progress < HOLD else 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - HOLD) / (1 - HOLD))))
+    )
+    return PEAK_RATE * min(1.0, (step + 1) / WARM_UP_STEPS) * (fall + 0.004)
 
 
 def save(network: Recogniser, path: Path) -> None:
@@ -95,54 +103,80 @@ def restore(path: Path) -> Recogniser:
     saved = torch.load(path, weights_only=True)
     network = Recogniser(Shape(**saved["shape"]))
     network.load_state_dict(saved["weights"])
-    return network.eval()
+    network.eval()
+    return network
 
 
-def _optimiser(network: Recogniser, peak: float) -> torch.optim.AdamW:
+def _optimiser(network: Recogniser) -> torch.optim.AdamW:
     matrices = [weight for weight in network.parameters() if weight.ndim > 1]
     vectors = [weight for weight in network.parameters() if weight.ndim <= 1]
-    return torch.optim.AdamW([{"params": matrices, "weight_decay": 1e-2}, {"params": vectors, "weight_decay": 0.0}],
-                             peak, betas=(0.9, 0.98), fused=True)
+    return torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": 1e-2}, {"params": vectors, "weight_decay": 0.0}],
+        PEAK_RATE,
+        betas=(0.9, 0.98),
+        fused=True,
+    )
 
 
-def run(speech: Path, out: Path, minutes: float, peak: float = 2e-3, seconds: float = 80.0, first_shard: int = 0,
-        seed: int = 1) -> Recogniser:
-    """Train for `minutes` with batches of `seconds` of audio; a checkpoint every 200 steps in `out`."""
-    torch.manual_seed(seed)
-    torch.set_num_threads(1)
-    vocabulary = load(speech / "vocabulary.json")
-    network, pool = Recogniser(Shape(len(vocabulary.chars), len(vocabulary.syllables))), Pool(speech, seed, first_shard)
-    normalise(network, pool)
-    optimiser, rng = _optimiser(network, peak), np.random.default_rng(seed)
-    print(f"{sum(weight.numel() for weight in network.parameters()) / 1e6:.2f} M parameters", flush=True)
-    recent: deque[list[float]] = deque(maxlen=100)
-    start, heard, step = time.monotonic(), 0.0, 0
-    while (elapsed := time.monotonic() - start) < minutes * 60:
-        progress = elapsed / (minutes * 60)
-        for group in optimiser.param_groups:
-            group["lr"] = _rate(progress, step, peak)
-        short = step < SHORT_STEPS
-        batch = pool.draw(int(seconds * (4000 if short else 8000)), int(SHORT_SAMPLES if short else 160_000))
-        parts = losses(network, batch, rng)
-        help_weight = max(0.25, 3.0 * (1 - progress / 0.4))
-        loss = CHAR_SHARE * (parts[0] + help_weight * parts[2]) + (1 - CHAR_SHARE) * (parts[1] + help_weight * parts[3])
+class Trainer:
+    """Network, data, optimiser and the log of one run."""
+
+    def __init__(self, speech: Path, out: Path, first_shard: int, seed: int) -> None:
+        torch.manual_seed(seed)
+        torch.set_num_threads(1)
+        vocabulary = load(speech / "vocabulary.json")
+        self.out, self.pool = out, Pool(speech, seed, first_shard)
+        self.network = Recogniser(Shape(len(vocabulary.chars), len(vocabulary.syllables)))
+        normalise(self.network, self.pool)
+        self.optimiser, self.rng = _optimiser(self.network), np.random.default_rng(seed)
+        self.step, self.heard_s = 0, 0.0
+        self.recent: deque[list[float]] = deque(maxlen=100)
+
+    def advance(self, progress: float) -> None:
+        """One step; `progress` runs from 0 to 1 over the run."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = _rate(progress, self.step)
+        if self.step < SHORT_STEPS:
+            batch = self.pool.draw(BATCH_SAMPLES // 2, SHORT_SAMPLES)
+        else:
+            batch = self.pool.draw(BATCH_SAMPLES, LONG_SAMPLES)
+        parts = losses(self.network, batch, self.rng)
+        guide = max(0.25, 3.0 * (1 - progress / 0.4))
+        chars, syllables = parts[0] + guide * parts[2], parts[1] + guide * parts[3]
+        loss = CHAR_SHARE * chars + (1 - CHAR_SHARE) * syllables
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
         if bool(torch.isfinite(norm)):
-            optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        step += 1
-        heard += float(batch.lengths.sum()) / 8000
-        recent.append([part.item() for part in parts] + [float(norm)])
-        if step % 100 == 0:
-            means = " ".join(f"{value:.3f}" for value in np.mean(recent, axis=0))
-            print(f"step {step} {elapsed / 60:.1f} min, heard {heard / 3600:.1f} h of {pool.hours:.0f} h, "
-                  f"{heard / elapsed:.0f}x real time, ctc char/syl, frame char/syl, norm: {means}", flush=True)
-        if step % 200 == 0:
-            pool.scan()
-            save(network, out / "checkpoint.pt")
-    save(network, out / "checkpoint.pt")
-    return network.eval()
+            self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        self.heard_s += float(batch.lengths.sum()) / 8000
+        self.recent.append([part.item() for part in parts] + [float(norm)])
+
+    def report(self, elapsed_s: float) -> None:
+        """Print what was heard and the mean losses; now and then look for new shards and save."""
+        means = " ".join(f"{value:.3f}" for value in np.mean(self.recent, axis=0))
+        print(
+            f"step {self.step} {elapsed_s / 60:.1f} min, heard {self.heard_s / 3600:.1f} h of "
+            f"{self.pool.hours:.0f} h, {self.heard_s / elapsed_s:.0f}x real time, "
+            f"ctc char/syl, frame char/syl, norm: {means}",
+            flush=True,
+        )
+        if self.step % 200 == 0:
+            self.pool.scan()
+            save(self.network, self.out / "checkpoint.pt")
+
+
+def run(speech: Path, out: Path, minutes: float, first_shard: int = 0, seed: int = 1) -> None:
+    """Train for `minutes` on the shards in `speech`; the newest checkpoint is `out`/checkpoint.pt."""
+    out.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(speech, out, first_shard, seed)
+    start = time.monotonic()
+    while (elapsed_s := time.monotonic() - start) < minutes * 60:
+        trainer.advance(elapsed_s / (minutes * 60))
+        if trainer.step % 100 == 0:
+            trainer.report(elapsed_s)
+    save(trainer.network, out / "checkpoint.pt")
 
 
 if __name__ == "__main__":
@@ -152,5 +186,4 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=80)
     parser.add_argument("--first-shard", type=int, default=0)
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    run(options.speech, options.out, options.minutes, first_shard=options.first_shard)
+    run(options.speech, options.out, options.minutes, options.first_shard)

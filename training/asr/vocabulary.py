@@ -32,8 +32,10 @@ class Vocabulary:
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
-        path.write_text(json.dumps({"chars": "".join(self.chars), "syllables": list(self.syllables)}, ensure_ascii=False),
-                        encoding="utf8")
+        path.write_text(
+            json.dumps({"chars": "".join(self.chars), "syllables": list(self.syllables)}, ensure_ascii=False),
+            encoding="utf8",
+        )
 
 
 def load(path: Path) -> Vocabulary:
@@ -45,8 +47,11 @@ def load(path: Path) -> Vocabulary:
 def build(corpus: Corpus, seed: int = 5) -> Vocabulary:
     """The most useful characters and every syllable they take by themselves or in 25,000 drawn sentences."""
     chars = corpus.characters(SIZE)
-    found = {syllable.replace("ü", "v") for char in chars
-             for syllable in lazy_pinyin(char, style=Style.TONE3, neutral_tone_with_five=True, v_to_u=False)}
+    found = {
+        syllable.replace("ü", "v")
+        for char in chars
+        for syllable in lazy_pinyin(char, style=Style.TONE3, neutral_tone_with_five=True, v_to_u=False)
+    }
     rng = random.Random(seed)
     for _ in range(25_000):
         reading = read(corpus.draw(rng))

@@ -10,6 +10,17 @@ from training.synth.espeak import CharTime, Engine, SpeechError, Synthesizer, vo
 from training.synth.pinyin import Reading, read
 
 __all__ = [
-    "Channel", "CharTime", "Engine", "Reading", "SpeechError", "Synthesizer", "alaw_bytes", "alaw_decode",
-    "alaw_encode", "read", "resample", "telephone", "voices",
+    "Channel",
+    "CharTime",
+    "Engine",
+    "Reading",
+    "SpeechError",
+    "Synthesizer",
+    "alaw_bytes",
+    "alaw_decode",
+    "alaw_encode",
+    "read",
+    "resample",
+    "telephone",
+    "voices",
 ]

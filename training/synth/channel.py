@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
+from scipy import fft  # type: ignore[import-untyped]
 
 PHONE_RATE_HZ = 8000
 Floats = npt.NDArray[np.float32]
@@ -18,7 +18,9 @@ def _decode_table() -> Pcm:
     """The 256 A-law values of ITU-T G.711 as 16-bit samples."""
     code = np.arange(256) ^ 0x55
     exponent, mantissa = (code >> 4) & 7, code & 15
-    magnitude = np.where(exponent == 0, (mantissa << 4) + 8, ((mantissa << 4) + 0x108) << np.maximum(exponent - 1, 0))
+    magnitude = np.where(
+        exponent == 0, (mantissa << 4) + 8, ((mantissa << 4) + 0x108) << np.maximum(exponent - 1, 0)
+    )
     return np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
 
 
@@ -27,7 +29,8 @@ def _encode_table() -> Bytes:
     order = np.argsort(_DECODE, kind="stable")
     values = _DECODE[order].astype(np.int64)
     edges = (values[1:] + values[:-1] + 1) // 2
-    return order[np.searchsorted(edges, np.arange(-32768, 32768), side="right")].astype(np.uint8)
+    table: Bytes = order[np.searchsorted(edges, np.arange(-32768, 32768), side="right")].astype(np.uint8)
+    return table
 
 
 _DECODE = _decode_table()
@@ -36,12 +39,14 @@ _ENCODE = _encode_table()
 
 def alaw_encode(pcm: Pcm) -> Bytes:
     """int16 samples to A-law bytes."""
-    return _ENCODE[pcm.astype(np.int32) + 32768]
+    codes: Bytes = _ENCODE[pcm.astype(np.int32) + 32768]
+    return codes
 
 
 def alaw_decode(codes: Bytes) -> Pcm:
     """A-law bytes to int16 samples."""
-    return _DECODE[codes]
+    pcm: Pcm = _DECODE[codes]
+    return pcm
 
 
 def alaw_bytes(signal: Floats) -> Bytes:
@@ -51,7 +56,8 @@ def alaw_bytes(signal: Floats) -> Bytes:
 
 def to_pcm(signal: Floats) -> Pcm:
     """Float samples in [-1, 1] (clipped) to int16."""
-    return np.clip(np.rint(signal * 32768.0), -32768, 32767).astype(np.int16)
+    pcm: Pcm = np.clip(np.rint(signal * 32768.0), -32768, 32767).astype(np.int16)
+    return pcm
 
 
 def resample(pcm: Pcm, from_hz: int, to_hz: int) -> Pcm:
@@ -63,7 +69,7 @@ def _spectrum_resample(signal: Floats, from_hz: float, to_hz: int, shape: Any = 
     """Resample [n] and, if given, multiply the spectrum by shape(frequencies_hz, fft_length)."""
     count = fft.next_fast_len(len(signal) + 256, real=True)
     spectrum = fft.rfft(signal, count)
-    out_count = max(2, int(round(count * to_hz / from_hz / 2)) * 2)
+    out_count = max(2, round(count * to_hz / from_hz / 2) * 2)
     bins = out_count // 2 + 1
     moved = np.zeros(bins, np.complex64)
     kept = min(bins, len(spectrum))
@@ -91,12 +97,12 @@ class Channel:
         response /= np.sqrt(1 + (hertz / high) ** (2 * rng.uniform(4, 12)))
         response *= 10 ** (np.interp(hertz, np.linspace(0, 4000, 7), rng.uniform(-6, 6, 7)) / 20)
         if rng.random() > 0.3:
-            return response.astype(np.complex64)
+            return np.asarray(response, np.complex64)
         length = int(PHONE_RATE_HZ * rng.uniform(0.05, 0.3))
         room = rng.standard_normal(length) * np.exp(-np.arange(length) / (length / rng.uniform(4, 9)))
         room *= rng.uniform(0.05, 0.35) / (np.sqrt((room**2).sum()) + 1e-9)
         room[0] += 1
-        return (response * fft.rfft(room, count)).astype(np.complex64)
+        return np.asarray(response * fft.rfft(room, count), np.complex64)
 
     def noise(self, count: int) -> Floats:
         """Noise [count] of unit power: coloured, babble of earlier signals, or mains hum."""
@@ -111,7 +117,9 @@ class Channel:
             time = np.arange(count) / PHONE_RATE_HZ
             mixed = np.zeros(count, np.float32)
             for harmonic in range(1, 10):
-                mixed += (rng.random() * np.sin(2 * np.pi * 50 * harmonic * time + rng.random() * 6)).astype(np.float32)
+                mixed += (rng.random() * np.sin(2 * np.pi * 50 * harmonic * time + rng.random() * 6)).astype(
+                    np.float32
+                )
         else:
             size = fft.next_fast_len(count, real=True)
             spectrum = fft.rfft(rng.standard_normal(size, dtype=np.float32))
@@ -122,8 +130,9 @@ class Channel:
     def apply(self, pcm: Pcm, rate_hz: int, clean: bool = False, warp: float = 1.0) -> Floats:
         """8 kHz float signal in [-1, 1] of `pcm` at `rate_hz`; `warp` > 1 shortens it and raises formants."""
         rng = self.rng
-        signal, _ = _spectrum_resample(pcm.astype(np.float32) / 32768, rate_hz * warp, PHONE_RATE_HZ,
-                                       None if clean else self._band)
+        signal, _ = _spectrum_resample(
+            pcm.astype(np.float32) / 32768, rate_hz * warp, PHONE_RATE_HZ, None if clean else self._band
+        )
         loud = signal[np.abs(signal) > 0.1 * np.abs(signal).max()] if len(signal) else signal
         signal = signal / np.float32(np.sqrt((loud**2).mean()) + 1e-9) if len(loud) else signal
         gain = np.float32(10 ** (rng.uniform(-38, -10) / 20))

@@ -1,4 +1,4 @@
-"""espeak-ng through ctypes, fed pinyin only, in a child process that restarts (the library sometimes crashes)."""
+"""espeak-ng through ctypes, fed pinyin only, in a child process that restarts after a crash."""
 
 from __future__ import annotations
 
@@ -24,7 +24,17 @@ _SYNCHRONOUS = 2
 _CHARS_UTF8 = 1
 _EVENT_WORD, _EVENT_END = 1, 5
 _RATE, _VOLUME, _PITCH, _RANGE, _WORDGAP = 1, 2, 3, 4, 7
-_NO_SPEECH = {"Demonic", "UniRobot", "anikaRobot", "Tweaky", "Storm", "pablo", "whisper", "whisperf", "Mr serious"}
+_NO_SPEECH = {
+    "Demonic",
+    "UniRobot",
+    "anikaRobot",
+    "Tweaky",
+    "Storm",
+    "pablo",
+    "whisper",
+    "whisperf",
+    "Mr serious",
+}
 
 Pcm = npt.NDArray[np.int16]
 
@@ -48,19 +58,30 @@ class _EventId(ctypes.Union):
 
 class _Event(ctypes.Structure):
     _fields_ = [
-        ("type", ctypes.c_int), ("unique", ctypes.c_uint), ("text_position", ctypes.c_int), ("length", ctypes.c_int),
-        ("audio_ms", ctypes.c_int), ("sample", ctypes.c_int), ("user_data", ctypes.c_void_p), ("id", _EventId),
+        ("type", ctypes.c_int),
+        ("unique", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_ms", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _EventId),
     ]
 
 
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+_CALLBACK = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
 
 
 def voices() -> list[str]:
     """Names of the usable voice variants (speakers) of the installed espeak-ng, sorted."""
     folder = Path(espeakng_loader.get_data_path()) / "voices" / "!v"
-    return sorted(entry.name for entry in folder.iterdir()
-                  if entry.name not in _NO_SPEECH and not entry.name.startswith("robosoft"))
+    return sorted(
+        entry.name
+        for entry in folder.iterdir()
+        if entry.name not in _NO_SPEECH and not entry.name.startswith("robosoft")
+    )
 
 
 def _markup(phrases: Reading, join: float, rng: random.Random) -> tuple[str, list[tuple[int, int]]]:
@@ -111,12 +132,27 @@ class Engine:
             if self._library.espeak_SetVoiceByName(name.encode()) != 0:
                 raise SpeechError(f"no such voice: {voice!r}")
             self._voice = name
-        for parameter, value in ((_RATE, rate), (_VOLUME, 80), (_PITCH, pitch), (_RANGE, pitch_range), (_WORDGAP, word_gap)):
+        for parameter, value in (
+            (_RATE, rate),
+            (_VOLUME, 80),
+            (_PITCH, pitch),
+            (_RANGE, pitch_range),
+            (_WORDGAP, word_gap),
+        ):
             self._library.espeak_SetParameter(parameter, value, 0)
 
-    def speak(self, reading: Reading, voice: str, rate: int, pitch: int, pitch_range: int = 50, word_gap: int = 0,
-              join: float = 0.35, seed: int = 0) -> tuple[Pcm, list[tuple[float, float]] | None]:
-        """PCM at 22,050 Hz and one (start_ms, end_ms) a character; None where espeak reported too few words."""
+    def speak(
+        self,
+        reading: Reading,
+        voice: str,
+        rate: int,
+        pitch: int,
+        pitch_range: int = 50,
+        word_gap: int = 0,
+        join: float = 0.35,
+        seed: int = 0,
+    ) -> tuple[Pcm, list[tuple[float, float]] | None]:
+        """PCM at 22,050 Hz and a (start_ms, end_ms) a character; None where words went unreported."""
         self._set(voice, rate, pitch, pitch_range, word_gap)
         self._audio.clear()
         self._events.clear()
@@ -172,7 +208,9 @@ class Synthesizer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -193,12 +231,21 @@ class Synthesizer:
             child.close()
         return self._pipe
 
-    def say(self, text: str, voice: str = "m1", rate: int = 210, pitch: int = 50, pitch_range: int = 50,
-            word_gap: int = 0, seed: int = 0) -> tuple[Pcm, list[CharTime]]:
+    def say(
+        self,
+        text: str,
+        voice: str = "m1",
+        rate: int = 210,
+        pitch: int = 50,
+        pitch_range: int = 50,
+        word_gap: int = 0,
+        seed: int = 0,
+    ) -> tuple[Pcm, list[CharTime]]:
         """Speak `text` (hanzi and Chinese punctuation, numbers already in hanzi).
 
         `voice` is one of `voices()` or "" for the plain voice, `rate` words a minute (80–450), `pitch` and
-        `pitch_range` 0–99. Returns int16 samples [n] at this object's rate and one CharTime a spoken character.
+        `pitch_range` 0–99. Returns int16 samples [n] at this object's rate and one CharTime a spoken
+        character.
         """
         reading = read(text)
         if reading is None:
@@ -208,7 +255,9 @@ class Synthesizer:
             step_ms = len(pcm) * 1000 / NATIVE_RATE_HZ / len(reading.chars)
             times = [(step_ms * index, step_ms * (index + 1)) for index in range(len(reading.chars))]
         marks = [CharTime(char, start, end) for char, (start, end) in zip(reading.chars, times, strict=True)]
-        return (pcm if self._rate_hz == NATIVE_RATE_HZ else resample(pcm, NATIVE_RATE_HZ, self._rate_hz)), marks
+        return (
+            pcm if self._rate_hz == NATIVE_RATE_HZ else resample(pcm, NATIVE_RATE_HZ, self._rate_hz)
+        ), marks
 
     def _ask(self, arguments: tuple[Any, ...]) -> tuple[Pcm, list[tuple[float, float]] | None]:
         """One request to the child, with a fresh child after a crash."""

@@ -1,37 +1,31 @@
-"""Hanzi to tone-numbered pinyin for the synthesizer, with tone sandhi of 不 and 一 and project word readings."""
+"""Hanzi to tone-numbered pinyin for the synthesizer, with sandhi of 不 and 一."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import jieba
 from pypinyin import Style, lazy_pinyin, load_phrases_dict
 
-_HUAN = ("还款", "还钱", "还清", "还上", "还了", "还给", "不还", "还完", "没还", "未还", "能还", "应还", "已还", "要还", "先还",
-         "还账", "还贷", "还债", "还进", "还掉", "还多少", "还一部分", "还最低", "还本金", "还利息", "还这", "还欠款", "还不上",
-         "还不了", "还不起", "还得起", "还得上", "来还", "去还", "会还", "我还钱", "帮还", "代还", "怎么还", "分期还", "一起还",
-         "慢慢还", "全部还", "按时还", "有钱还", "没钱还", "肯定还", "必须还", "还款日", "偿还", "归还", "还信用卡", "还花呗")
-_PHRASES: dict[str, list[str]] = {
-    "银行": ["yín", "háng"], "行号": ["háng", "hào"], "分行": ["fēn", "háng"], "支行": ["zhī", "háng"], "央行": ["yāng", "háng"],
-    "的话": ["de", "huà"], "重新": ["chóng", "xīn"], "重复": ["chóng", "fù"], "征信": ["zhēng", "xìn"], "不了": ["bù", "liǎo"],
-    "了解": ["liǎo", "jiě"], "长期": ["cháng", "qī"], "还是": ["hái", "shì"], "还有": ["hái", "yǒu"], "还没": ["hái", "méi"],
-    "还在": ["hái", "zài"], "还要": ["hái", "yào"], "还能": ["hái", "néng"], "还不": ["hái", "bù"], "还差": ["hái", "chà"],
-    "还欠": ["hái", "qiàn"], "还可以": ["hái", "kě", "yǐ"], "还会": ["hái", "huì"], "还剩": ["hái", "shèng"], "还得": ["hái", "děi"],
-    "得还": ["děi", "huán"], "就得": ["jiù", "děi"], "我得": ["wǒ", "děi"], "您得": ["nín", "děi"], "总得": ["zǒng", "děi"],
-    "都得": ["dōu", "děi"], "得等": ["děi", "děng"], "得问": ["děi", "wèn"], "得看": ["děi", "kàn"], "得先": ["děi", "xiān"],
-    "差额": ["chā", "é"], "调解": ["tiáo", "jiě"], "空调": ["kōng", "tiáo"], "调取": ["diào", "qǔ"],
-}
 _NEUTRAL = set("吗呢吧啊呀嘛啦哈")
 
 
 def _prepare() -> None:
-    """Teach pypinyin and jieba the readings of this domain."""
+    """Teach pypinyin and jieba the words of readings.txt."""
     jieba.setLogLevel(60)
-    table = {word: [[syllable] for syllable in syllables] for word, syllables in _PHRASES.items() if len(word) > 1}
-    for word in _HUAN:
-        syllables = lazy_pinyin(word, style=Style.TONE)
-        table[word] = [["huán"] if char == "还" else [syllable] for char, syllable in zip(word, syllables, strict=True)]
+    table: dict[str, list[list[str]]] = {}
+    for line in (Path(__file__).parent / "readings.txt").read_text(encoding="utf8").splitlines():
+        if line.startswith("#"):
+            continue
+        word, *syllables = line.split()
+        if not syllables:
+            usual = lazy_pinyin(word, style=Style.TONE)
+            syllables = [
+                "huán" if char == "还" else syllable for char, syllable in zip(word, usual, strict=True)
+            ]
+        table[word] = [[syllable] for syllable in syllables]
     load_phrases_dict(table)
     for word in table:
         jieba.add_word(word, 100_000)
@@ -68,13 +62,18 @@ def _lexical(phrase: str) -> list[str] | None:
     if len(result) != len(phrase) or not all(re.fullmatch(r"[a-zü]+[1-5]", syllable) for syllable in result):
         return None
     result = [syllable.replace("ü", "v") for syllable in result]
-    return [syllable[:-1] + "5" if char in _NEUTRAL else syllable for char, syllable in zip(phrase, result, strict=True)]
+    return [
+        syllable[:-1] + "5" if char in _NEUTRAL else syllable
+        for char, syllable in zip(phrase, result, strict=True)
+    ]
 
 
 def _yi(chars: str, syllables: list[str], index: int) -> str:
     """Spoken tone of 一 at `index`: unchanged in numbers and ordinals."""
     following = chars[index + 1]
-    counted = following in "十点月号日零幺一二三四五六七八九" or (index > 0 and chars[index - 1] in "第十零一二三四五六七八九幺")
+    counted = following in "十点月号日零幺一二三四五六七八九" or (
+        index > 0 and chars[index - 1] in "第十零一二三四五六七八九幺"
+    )
     if counted:
         return "yi1"
     return "yi2" if following == "个" or syllables[index + 1][-1] == "4" else "yi4"
@@ -91,7 +90,17 @@ def _sandhi(chars: str, syllables: list[str]) -> tuple[str, ...]:
     return tuple(spoken)
 
 
-_FIX_ALONE = {"嗯": "en1", "呃": "e4", "喂": "wei2", "诶": "ei4", "欸": "ei4", "呣": "mu2", "哼": "heng1", "噢": "o1", "幺": "yao1"}
+_FIX_ALONE = {
+    "嗯": "en1",
+    "呃": "e4",
+    "喂": "wei2",
+    "诶": "ei4",
+    "欸": "ei4",
+    "呣": "mu2",
+    "哼": "heng1",
+    "噢": "o1",
+    "幺": "yao1",
+}
 
 
 def read(text: str) -> Reading | None:

@@ -1,7 +1,7 @@
 """A pruned back-off character trigram in compact arrays, looked up from compiled code.
 
-Identity 0 is the sentence start, 1..V are the recogniser's characters. Scores are natural logarithms stored as
-bytes of 1/16 (`-log p * 16`), back-off weights as bytes of 1/16 around 128.
+Identity 0 is the sentence start, 1..V are the recogniser's characters. Scores are natural logarithms
+stored as bytes of 1/16 (`-log p * 16`), back-off weights as bytes of 1/16 around 128.
 """
 
 from __future__ import annotations
@@ -45,9 +45,14 @@ def load(path: Path) -> Trigram:
     """Read the packed arrays and expand their scores."""
     with np.load(path) as file:
         return Trigram(
-            _score(file["unigram"]), _backoff(file["unigram_backoff"]),
-            _starts(file["bigram_counts"]), file["bigram_next"], _score(file["bigram_score"]),
-            _backoff(file["bigram_backoff"]), _starts(file["trigram_counts"]), file["trigram_next"],
+            _score(file["unigram"]),
+            _backoff(file["unigram_backoff"]),
+            _starts(file["bigram_counts"]),
+            file["bigram_next"],
+            _score(file["bigram_score"]),
+            _backoff(file["bigram_backoff"]),
+            _starts(file["trigram_counts"]),
+            file["trigram_next"],
             _score(file["trigram_score"]),
         )
 
@@ -81,7 +86,7 @@ def find(starts: Any, following: Any, index: int, char: int) -> int:
 
 @compiled
 def step(model: Any, pair: int, last: int, char: int) -> tuple[float, int]:
-    """Log probability of `char` after the bigram at position `pair` (-1: unknown) that ends in `last`, and new pair."""
+    """Log P of `char` after bigram number `pair` (-1: unknown) that ends in `last`; new pair."""
     following = find(model.bigram_start, model.bigram_next, last, char)
     backed_off = 0.0
     if pair >= 0:

@@ -1,8 +1,8 @@
 """From the two heads' log probabilities to characters with times and confidences.
 
-The frames where either head speaks are cut into segments, one a syllable. Each segment gets candidate characters:
-those of its likely syllables (other tones at a cost) and those of the character head, scored log-linearly by both.
-A beam search with the character trigram picks one candidate or none a segment.
+The frames where either head speaks are cut into segments, one a syllable. Each segment gets candidate
+characters: those of its likely syllables (other tones at a cost) and those of the character head, scored
+log-linearly by both. A beam search with the character trigram picks one candidate or none a segment.
 """
 
 from __future__ import annotations
@@ -11,20 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from char_trigram import Trigram, compiled, step
+from ctc_segments import MAX_CANDIDATES, Readings, offer, segment, top
 from numpy.typing import NDArray
 
 FRAME_MS = 80.0
-MAX_CANDIDATES = 40
-FLOOR = -13.0
-
-
-class Readings(NamedTuple):
-    """Which characters a syllable may be, with log P(syllable | character), and the syllables' toneless groups."""
-
-    start: NDArray[np.int32]
-    chars: NDArray[np.int32]
-    log_prior: NDArray[np.float32]
-    group: NDArray[np.int32]
 
 
 class Weights(NamedTuple):
@@ -50,118 +40,14 @@ class Units(NamedTuple):
 
 
 @compiled
-def _top(values: Any, count: int, most: int, order: Any) -> int:
-    """Write the positions of the `most` highest of values[:count] to `order`, best first; returns how many."""
-    kept = 0
-    for place in range(count):
-        if kept == most and values[place] <= values[order[kept - 1]]:
-            continue
-        spot = kept if kept < most else kept - 1
-        while spot > 0 and values[order[spot - 1]] < values[place]:
-            order[spot] = order[spot - 1]
-            spot -= 1
-        order[spot] = place
-        if kept < most:
-            kept += 1
-    return kept
-
-
-@compiled
-def segment(chars: Any, syllables: Any, threshold: float) -> Any:
-    """Frame ranges [n, 2] in which one syllable is spoken, from log probabilities [T, C] and [T, S]."""
-    bounds = np.zeros((len(chars), 2), np.int64)
-    count, previous = 0, -1
-    for frame in range(len(chars)):
-        speaking = 1.0 - 0.5 * (np.exp(chars[frame, 0]) + np.exp(syllables[frame, 0]))
-        if speaking < threshold:
-            previous = -1
-            continue
-        label = 1
-        for index in range(2, syllables.shape[1]):
-            if syllables[frame, index] > syllables[frame, label]:
-                label = index
-        if label == previous:
-            bounds[count - 1, 1] = frame + 1
-        else:
-            bounds[count, 0], bounds[count, 1] = frame, frame + 1
-            count += 1
-        previous = label
-    return bounds[:count]
-
-
-@compiled
-def _best(log_probs: Any, first: int, last: int) -> Any:
-    """Highest log probability of each class over a segment's frames; of the blank (class 0) the lowest."""
-    best = log_probs[first].copy()
-    for frame in range(first + 1, last):
-        for index in range(len(best)):
-            if index == 0:
-                best[0] = min(best[0], log_probs[frame, 0])
-            else:
-                best[index] = max(best[index], log_probs[frame, index])
-    return best
-
-
-@compiled
-def _spread(scores: Any, touched: Any, count: int, readings: Any, syllable: int, score: float, weight: float) -> int:
-    """Offer a syllable's score to its characters; returns the new count of touched characters."""
-    for place in range(readings.start[syllable], readings.start[syllable + 1]):
-        char = readings.chars[place]
-        value = score + weight * readings.log_prior[place]
-        if scores[char] <= FLOOR:
-            touched[count] = char
-            count += 1
-            scores[char] = max(value, FLOOR + 1e-3)
-        elif value > scores[char]:
-            scores[char] = value
-    return count
-
-
-@compiled
-def candidates(char_row: Any, syllable_row: Any, readings: Any, unigram: Any, weights: Any, offered: Any,
-               acoustic: Any) -> int:
-    """Write the candidate characters and acoustic scores of one segment, best first; class 0 is "nothing said"."""
-    scores = np.full(len(char_row), FLOOR, np.float32)
-    touched = np.zeros(len(char_row) + 1, np.int64)
-    count = 0
-    for syllable in range(1, len(syllable_row)):
-        if syllable_row[syllable] > -8.0:
-            count = _spread(scores, touched, count, readings, syllable, syllable_row[syllable], weights.reading)
-    for syllable in range(1, len(syllable_row)):
-        if syllable_row[syllable] > -3.5:
-            for other in range(1, len(syllable_row)):
-                if other != syllable and readings.group[other] == readings.group[syllable]:
-                    cost = syllable_row[syllable] - weights.tone_cost
-                    count = _spread(scores, touched, count, readings, other, cost, weights.reading)
-    for char in range(1, len(char_row)):
-        if char_row[char] > -5.0 and scores[char] <= FLOOR:
-            scores[char] = FLOOR + 1e-3
-            touched[count] = char
-            count += 1
-    total = np.zeros(count + 1, np.float32)
-    rank = np.zeros(count + 1, np.float32)
-    for place in range(count):
-        char = touched[place]
-        total[place] = weights.syllable * scores[char] + (1 - weights.syllable) * max(char_row[char], FLOOR)
-        rank[place] = total[place] + 0.5 * weights.language * unigram[char] + weights.bonus
-    total[count] = weights.syllable * syllable_row[0] + (1 - weights.syllable) * char_row[0]
-    rank[count] = 100.0
-    touched[count] = 0
-    order = np.zeros(MAX_CANDIDATES, np.int64)
-    kept = _top(rank, count + 1, MAX_CANDIDATES, order)
-    for place in range(kept):
-        offered[place], acoustic[place] = touched[order[place]], total[order[place]]
-    return kept
-
-
-@compiled
-def _extend(offered: Any, scores: Any, count: int, states: Any, total: Any, alive: int, model: Any, weights: Any,
-            new: Any, new_total: Any) -> int:
-    """Every state with every candidate; states of the same last character merge. Rows: pair, last, from, taken."""
+def _extend(
+    offered: Any, scores: Any, states: Any, total: Any, model: Any, weights: Any, new: Any, new_total: Any
+) -> int:
+    """Every state with every candidate, merged by last character. Rows: pair, last, from, taken."""
     made = 0
-    for take in range(count):
+    for take in range(len(offered)):
         char, first = offered[take], made
-        for state in range(alive):
+        for state in range(len(total)):
             value, pair, last = total[state] + scores[take], states[0, state], states[1, state]
             same = -1
             if char != 0:
@@ -192,8 +78,9 @@ def search(offered: Any, scores: Any, counts: Any, model: Any, weights: Any) -> 
     new, new_total = np.zeros((4, beam * MAX_CANDIDATES), np.int64), np.zeros(beam * MAX_CANDIDATES)
     order = np.zeros(beam, np.int64)
     for index in range(length):
-        made = _extend(offered[index], scores[index], counts[index], states, total, alive, model, weights, new, new_total)
-        alive = _top(new_total, made, beam, order)
+        row, values = offered[index, : counts[index]], scores[index, : counts[index]]
+        made = _extend(row, values, states, total[:alive], model, weights, new, new_total)
+        alive = top(new_total, made, beam, order)
         for place in range(alive):
             source = order[place]
             total[place] = new_total[source]
@@ -208,7 +95,7 @@ def search(offered: Any, scores: Any, counts: Any, model: Any, weights: Any) -> 
 
 @compiled
 def _around(model: Any, context: Any, char: int) -> float:
-    """Log probability of two left characters, `char` (0: none) and two right ones; -1 marks a missing neighbour."""
+    """Log P of two left characters, `char` (0: none) and two right ones; -1: no neighbour."""
     pair, last, total = -1, 0, 0.0
     for place in range(5):
         token = char if place == 2 else context[place]
@@ -258,9 +145,14 @@ def confidences(offered: Any, scores: Any, counts: Any, path: Any, model: Any, w
     return result
 
 
-def _times(bounds: NDArray[np.int64], speaking: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _times(
+    bounds: NDArray[np.int64], speaking: NDArray[np.float32]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Start and end of each unit in ms; a head fires at about 60 % of its syllable."""
-    peaks = np.array([np.average(np.arange(a, b), weights=speaking[a:b] + 1e-6) for a, b in bounds]) * FRAME_MS + FRAME_MS / 2
+    peaks = (
+        np.array([np.average(np.arange(a, b), weights=speaking[a:b] + 1e-6) for a, b in bounds]) * FRAME_MS
+        + FRAME_MS / 2
+    )
     gaps = np.diff(peaks)
     usual = float(np.clip(np.median(gaps[gaps < 400]) if (gaps < 400).any() else 200.0, 80.0, 320.0))
     before = np.minimum(np.concatenate([[usual], gaps]), usual * 1.6)
@@ -269,21 +161,23 @@ def _times(bounds: NDArray[np.int64], speaking: NDArray[np.float32]) -> tuple[ND
     return np.rint(start).astype(np.int32), np.rint(np.maximum(end, start + 10)).astype(np.int32)
 
 
-def decode(chars: NDArray[np.float32], syllables: NDArray[np.float32], readings: Readings, model: Trigram,
-           weights: Weights) -> Units:
+def decode(
+    chars: NDArray[np.float32],
+    syllables: NDArray[np.float32],
+    readings: Readings,
+    model: Trigram,
+    weights: Weights,
+) -> Units:
     """Units heard in log probabilities [T, C] and [T, S] of one utterance."""
     bounds = segment(chars, syllables, weights.speaks)
-    count = len(bounds)
-    offered, scores = np.zeros((count, MAX_CANDIDATES), np.int64), np.full((count, MAX_CANDIDATES), -1e30)
-    counts = np.zeros(count, np.int64)
-    for index, (first, last) in enumerate(bounds):
-        counts[index] = candidates(_best(chars, first, last), _best(syllables, first, last), readings, model.unigram,
-                                   weights, offered[index], scores[index])
-    if not count:
+    if not len(bounds):
         return empty()
+    offered = np.zeros((len(bounds), MAX_CANDIDATES), np.int64)
+    scores, counts = np.zeros(offered.shape), np.zeros(len(bounds), np.int64)
+    offer(chars, syllables, bounds, readings, model.unigram, weights, offered, scores, counts)
     path = search(offered, scores, counts, model, weights)
     sure = confidences(offered, scores, counts, path, model, weights)
-    said = offered[np.arange(count), path]
+    said = offered[np.arange(len(path)), path]
     kept = said != 0
     if not kept.any():
         return empty()

@@ -15,14 +15,21 @@ import triton_python_backend_utils as pb_utils
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from recogniser import BadAudio, Recogniser, Units, check  # noqa: E402
+from recogniser import BadAudio, Recogniser, Units, check
 
 
 def _answer(units: Units) -> Any:
     """One response of the given units."""
     texts = np.array([char.encode() for char in units.characters], dtype=np.object_)
-    tensors = {"UNITS": texts, "START_MS": units.start_ms, "END_MS": units.end_ms, "CONFIDENCE": units.confidence}
-    return pb_utils.InferenceResponse([pb_utils.Tensor(name, values[None]) for name, values in tensors.items()])
+    tensors = {
+        "UNITS": texts,
+        "START_MS": units.start_ms,
+        "END_MS": units.end_ms,
+        "CONFIDENCE": units.confidence,
+    }
+    return pb_utils.InferenceResponse(
+        [pb_utils.Tensor(name, values[None]) for name, values in tensors.items()]
+    )
 
 
 def _refuse(error: Exception) -> Any:

@@ -17,7 +17,8 @@ if str(HERE) not in sys.path:
     sys.path.insert(0, str(HERE))
 
 from char_trigram import load  # noqa: E402
-from ctc_decoder import Readings, Weights, decode, empty  # noqa: E402
+from ctc_decoder import Weights, decode, empty  # noqa: E402
+from ctc_segments import Readings  # noqa: E402
 
 SAMPLE_RATE_HZ = 8000
 MAX_SECONDS = 30
@@ -43,13 +44,17 @@ class BadAudio(ValueError):
 def check(samples: int, sample_rate_hz: int) -> None:
     """Raise BadAudio for a wrong rate, no samples or too many."""
     if sample_rate_hz != SAMPLE_RATE_HZ:
-        raise BadAudio(f"SAMPLE_RATE is {sample_rate_hz}, this recogniser takes {SAMPLE_RATE_HZ}. "
-                       f"help: resample to {SAMPLE_RATE_HZ} Hz before asking")
+        raise BadAudio(
+            f"SAMPLE_RATE is {sample_rate_hz}, this recogniser takes {SAMPLE_RATE_HZ}. "
+            f"help: resample to {SAMPLE_RATE_HZ} Hz before asking"
+        )
     if samples == 0:
         raise BadAudio("PCM is empty. help: send at least one sample, or do not ask for an empty segment")
     if samples > MAX_SECONDS * SAMPLE_RATE_HZ:
-        raise BadAudio(f"PCM is {samples / SAMPLE_RATE_HZ:.1f} s long, the most is {MAX_SECONDS} s. "
-                       "help: cut the call into segments at its pauses")
+        raise BadAudio(
+            f"PCM is {samples / SAMPLE_RATE_HZ:.1f} s long, the most is {MAX_SECONDS} s. "
+            "help: cut the call into segments at its pauses"
+        )
 
 
 def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
@@ -85,22 +90,31 @@ class Recogniser:
         self._session = _session(folder / "recogniser.onnx", threads)
         self.trigram = load(folder / "language.npz")
         with np.load(folder / "language.npz") as file:
-            starts = np.concatenate([[0], np.cumsum(file["reading_counts"].astype(np.int64))]).astype(np.int32)
-            self.readings = Readings(starts, file["reading_chars"].astype(np.int32),
-                                     (-file["reading_score"].astype(np.float32) / 16).astype(np.float32),
-                                     file["group"].astype(np.int32))
+            starts = np.concatenate([[0], np.cumsum(file["reading_counts"].astype(np.int64))]).astype(
+                np.int32
+            )
+            self.readings = Readings(
+                starts,
+                file["reading_chars"].astype(np.int32),
+                (-file["reading_score"].astype(np.float32) / 16).astype(np.float32),
+                file["group"].astype(np.int32),
+            )
         self.weights = weights or Weights()
 
     def warm_up(self) -> None:
         """Compile and run everything once."""
         rng = np.random.default_rng(0)
-        rows = [np.log(rng.dirichlet(np.full(size, 0.01), 12) + 1e-9).astype(np.float32)
-                for size in (len(self._chars) + 1, len(self.readings.group))]
+        rows = [
+            np.log(rng.dirichlet(np.full(size, 0.01), 12) + 1e-9).astype(np.float32)
+            for size in (len(self._chars) + 1, len(self.readings.group))
+        ]
         decode(rows[0], rows[1], self.readings, self.trigram, self.weights)
         self.recognise([np.zeros(4000, np.int16)])
 
-    def log_probabilities(self, segments: Sequence[Pcm]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """[frames, classes] of characters and syllables for each segment (80 ms a frame, class 0 is the blank)."""
+    def log_probabilities(
+        self, segments: Sequence[Pcm]
+    ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """[frames, classes] of characters and syllables a segment (80 ms a frame, class 0: blank)."""
         result: list[tuple[NDArray[np.float32], NDArray[np.float32]] | None] = [None] * len(segments)
         lengths = [max(len(segment), MIN_SAMPLES) for segment in segments]
         for group in buckets(lengths):
@@ -119,8 +133,18 @@ class Recogniser:
         """What is said in each segment (int16, 8 kHz, at most 30 s); nothing said gives zero units."""
         answers = []
         for segment, (chars, syllables) in zip(segments, self.log_probabilities(segments), strict=True):
-            heard = decode(chars, syllables, self.readings, self.trigram, self.weights) if segment.any() else empty()
+            heard = (
+                decode(chars, syllables, self.readings, self.trigram, self.weights)
+                if segment.any()
+                else empty()
+            )
             limit_ms = np.int32(max(1, round(len(segment) * 1000 / SAMPLE_RATE_HZ)))
-            answers.append(Units(tuple(self._chars[char - 1] for char in heard.chars), np.minimum(heard.start_ms, limit_ms - 1),
-                                 np.minimum(heard.end_ms, limit_ms), heard.confidence))
+            answers.append(
+                Units(
+                    tuple(self._chars[char - 1] for char in heard.chars),
+                    np.minimum(heard.start_ms, limit_ms - 1),
+                    np.minimum(heard.end_ms, limit_ms),
+                    heard.confidence,
+                )
+            )
         return answers

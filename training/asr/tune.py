@@ -1,0 +1,75 @@
+"""Pick the decoder's weights on a development writer whose text the language model has not seen.
+
+`python -m training.asr.tune --data DIR --speech DIR --work DIR --model model_repository/asr`: the
+trigram is rebuilt from writers 1–5 and measured on speech of writer 6. Prints the error of each setting;
+the best goes into `Weights` by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import itertools
+import shutil
+from pathlib import Path
+from typing import Any
+
+from training.asr import language
+from training.asr.corpus import Corpus, sentences
+from training.asr.evaluate import align, recogniser, synthesized
+from training.asr.vocabulary import load
+
+DEVELOPMENT_WRITER = 6
+GRID: dict[str, tuple[float, ...]] = {
+    "syllable": (0.3, 0.5, 0.7),
+    "language": (0.2, 0.3, 0.4, 0.5),
+    "bonus": (1.0, 1.5, 2.0, 2.5),
+    "tone_cost": (1.5, 2.5, 4.0),
+    "reading": (0.15, 0.3, 0.5),
+    "speaks": (0.1, 0.2, 0.3),
+}
+
+
+def _error(module: Any, model: Any, rows: list[Any], texts: list[str], alphabet: str, weights: Any) -> float:
+    """Character error in % with the given weights."""
+    errors = 0
+    for (chars, syllables), text in zip(rows, texts, strict=True):
+        heard = module.decode(chars, syllables, model.readings, model.trigram, weights).chars
+        errors += align([alphabet[char - 1] for char in heard], text)[0]
+    return 100 * errors / sum(map(len, texts))
+
+
+def run(data: Path, speech: Path, work: Path, model_folder: Path, count: int) -> None:
+    """Coordinate search over GRID, two rounds."""
+    vocabulary = load(speech / "vocabulary.json")
+    shutil.copytree(model_folder, work, dirs_exist_ok=True)
+    writers = tuple(range(1, DEVELOPMENT_WRITER))
+    language.save(work / "1" / "language.npz", Corpus(data, writers=writers), vocabulary)
+    model, module = recogniser(work), importlib.import_module("ctc_decoder")
+    texts = sentences(data, (DEVELOPMENT_WRITER,))
+    items = synthesized(vocabulary, texts, count, 201, False, False)
+    items += synthesized(vocabulary, texts, count // 2, 202, False, True)
+    rows = model.log_probabilities([item.pcm for item in items])
+    said, alphabet = [item.text for item in items], "".join(vocabulary.chars)
+    best = model.weights
+    score = _error(module, model, rows, said, alphabet, best)
+    print(f"start {score:.2f} {best}", flush=True)
+    for _, (name, values) in itertools.product(range(2), GRID.items()):
+        for value in values:
+            weights = best._replace(**{name: value})
+            error = _error(module, model, rows, said, alphabet, weights)
+            if error < score:
+                best, score = weights, error
+        print(f"{name} {getattr(best, name)}: {score:.2f}", flush=True)
+    print(best)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--speech", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--model", type=Path, default=Path("model_repository/asr"))
+    parser.add_argument("--count", type=int, default=160)
+    options = parser.parse_args()
+    run(options.data, options.speech, options.work, options.model, options.count)
