@@ -1,8 +1,8 @@
 """Decoding: media bytes → PCM, one row per channel, in a pool of limited child processes.
 
 FFmpeg reads whatever strangers send, so it never runs in this process. Each child (decode_child.py) is a
-fresh interpreter with capped memory, processor time and wall time, no network and no files; it is started when
-first needed, kept warm, replaced after ``FILES_PER_CHILD`` files and whenever it dies.
+fresh interpreter with capped memory, processor time and wall time, no network and no files; it is started
+when first needed, kept warm, replaced after ``FILES_PER_CHILD`` files and whenever it dies.
 """
 
 import json
@@ -25,7 +25,7 @@ from server.pipeline.models import Pcm
 
 FILES_PER_CHILD = 1000
 _SLOWEST_X = 100.0
-"""Sound that has arrived earns more wall time, a second for 100 s of it: long files end, hanging ones do not."""
+"""Sound that has arrived earns more wall time, a second for 100 s of it: long files end, hanging ones stop."""
 _SILENT_PEAK = 16
 """Peak (of 32768) up to which a channel is silent: A-law codes silence as ±8, lossy codecs dither it."""
 _FULL_SCALE = 32_000

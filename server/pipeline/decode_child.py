@@ -2,8 +2,8 @@
 
 Run as ``python -m server.pipeline.decode_child SOCKET_FD PARENT_PID MEMORY_BYTES``. Messages on the socket
 are ``kind (1 byte), length (u32), payload``. The parent sends ``FILE`` requests (JSON) with a sealed memory
-file attached; the child answers ``HEAD`` (JSON), any number of ``PCM`` (planar int16) and ``DONE``, or ``FAIL``
-(JSON). It is confined (confine.py) and opens allow-listed demuxers and codecs only.
+file attached; the child answers ``HEAD`` (JSON), any number of ``PCM`` (planar int16) and ``DONE``, or
+``FAIL`` (JSON). It is confined (confine.py) and opens allow-listed demuxers and codecs only.
 """
 
 import contextlib
