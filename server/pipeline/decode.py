@@ -25,7 +25,7 @@ from server.pipeline.models import Pcm
 
 FILES_PER_CHILD = 1000
 _SLOWEST_X = 100.0
-"""Sound that has arrived earns more wall time, a second for 100 s of it: long files end, hanging ones stop."""
+"""Sound that has arrived earns more wall time, a second for 100 s: long files end, hanging ones stop."""
 _SILENT_PEAK = 16
 """Peak (of 32768) up to which a channel is silent: A-law codes silence as ±8, lossy codecs dither it."""
 _FULL_SCALE = 32_000

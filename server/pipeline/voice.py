@@ -1,6 +1,6 @@
 """Numba kernels of the speech detector: energies over the line's noise, tones, voicing, runs.
 
-They see one channel. Arrays are per frame unless said otherwise; thresholds come from server/pipeline/speech.py.
+They see one channel. Arrays are per frame unless said otherwise; thresholds come from speech.py.
 """
 
 import numpy as np
@@ -182,7 +182,7 @@ def near_voice(
 
 @kernel
 def joined(on: Marks, pause: int, shortest: int) -> NDArray[np.int64]:
-    """[n, 2] first frame and frame after the last of speech, at least ``shortest`` marked frames, no ``pause``."""
+    """[n, 2] first frame and frame after the last of speech: ``shortest`` marked frames, no ``pause``."""
     found = np.empty((len(on) // 2 + 1, 2), np.int64)
     count = marked = 0
     start = end = -1
