@@ -66,39 +66,63 @@ def call_panel(result: Mapping[str, Any]) -> Panel:
 
 def _findings(result: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
-    for _ in range(4):
+    for _ in range(3):
         table.add_column(overflow="fold")
     for finding in result["findings"]:
         severity = finding["severity"]
+        timed = finding["start_ms"] is not None and finding["turns"]
         table.add_row(
             Text(SEVERITY_ZH.get(severity, severity), style=SEVERITY_STYLE.get(severity, "")),
-            clock(finding["start_ms"]) if finding["start_ms"] is not None and finding["turns"] else "",
-            Text(f"{finding['title']} [{finding['rule']}]", style="bold"),
-            Group(*(_evidence(piece, result["turns"]) for piece in finding["evidence"][:6])),
+            clock(finding["start_ms"]) if timed else "",
+            Group(
+                Text(f"{finding['title']} [{finding['rule']}]", style="bold"),
+                *_evidence(finding, result["turns"]),
+            ),
         )
     return table
 
 
-def _evidence(piece: Mapping[str, Any], turns: Sequence[Mapping[str, Any]]) -> Text:
-    line = Text()
-    turn = piece.get("turn")
-    if turn is None:
-        line.append(f"{piece['operator']}: {piece.get('text', '')}")
-    else:
-        text = turns[turn]["text"]
-        start, end = piece.get("char_start", 0), piece.get("char_end", 0)
-        left, right = max(0, start - 12), min(len(text), max(end, start) + 12) if end else 32
-        line.append(f"{ROLE_ZH.get(turns[turn]['role'], '')}: ", style="dim")
-        line.append(("…" if left else "") + text[left:start])
-        line.append(text[start:end], style="reverse")
-        line.append(text[end:right] + ("…" if right < len(text) else ""))
-    if "value" in piece and piece["operator"] not in ("keyword", "regex"):
-        what = piece.get("text", "") if turn is not None else ""
-        line.append(
-            f"  {piece['operator']} {what} {piece['value']:.6g} {piece.get('unit', '')}".rstrip(),
-            style="dim",
+def _evidence(finding: Mapping[str, Any], turns: Sequence[Mapping[str, Any]]) -> list[Text]:
+    """A line per turn with its offending words marked, a line per fact; what is missing if nothing is there."""
+    there = [piece for piece in finding["evidence"] if piece["holds"]]
+    quoted: dict[int, list[Mapping[str, Any]]] = {}
+    for piece in there:
+        if "turn" in piece:
+            quoted.setdefault(piece["turn"], []).append(piece)
+    lines = [_quote(turns[turn], pieces) for turn, pieces in quoted.items()]
+    lines += [Text(_fact(piece)) for piece in there if "turn" not in piece]
+    return lines or [
+        Text("nowhere: " + "; ".join(_fact(piece) for piece in finding["evidence"]), style="dim")
+    ]
+
+
+def _quote(turn: Mapping[str, Any], pieces: Sequence[Mapping[str, Any]]) -> Text:
+    line = Text.assemble((f"{ROLE_ZH.get(turn['role'], turn['role'])} ", "dim"), turn["text"])
+    shift = len(line.plain) - len(turn["text"])
+    for piece in pieces:
+        if "char_end" in piece:
+            line.stylize("reverse", shift + piece["char_start"], shift + piece["char_end"])
+    whole = [_fact(piece) for piece in pieces if "char_end" not in piece]
+    return line.append("  " + ", ".join(whole), style="dim") if whole else line
+
+
+def _fact(piece: Mapping[str, Any]) -> str:
+    """What was measured and what was asked, in the words of the rule."""
+    params = piece["params"]
+    if piece["operator"] == "meta":
+        return f"{params['field']} {params['cmp']} {params['value']}" + (
+            f": {piece['value']:g}" if _told(piece) else ""
         )
-    return line
+    asked = ", ".join(str(name) for key in ("any", "lexicon") for name in params.get(key) or ())
+    limits = ", ".join(
+        f"{k} {v}" for k, v in params.items() if isinstance(v, int | float) and not isinstance(v, bool)
+    )
+    figure = f" {piece['value']:.6g}" if piece["holds"] and "value" in piece else ""
+    return f"{piece['operator']}{' ' + asked if asked else ''}{figure}" + (f" ({limits})" if limits else "")
+
+
+def _told(piece: Mapping[str, Any]) -> bool:
+    return "value" in piece and piece["params"]["cmp"] in ("gt", "gte", "lt", "lte")
 
 
 def show_models(console: Console, models: Sequence[ModelInfo]) -> None:

@@ -24,7 +24,9 @@ def build(call: Call, table: CallTable, judgement: Judgement, pack: Pack, models
         "score": judgement.score,
         "items": _items(pack, judgement),
         "rules": _rules(pack, judgement),
-        "findings": [_finding(finding.as_dict()) for finding in judgement.findings if finding.verdict == "hit"],
+        "findings": [
+            _finding(finding.as_dict()) for finding in judgement.findings if finding.verdict == "hit"
+        ],
         "turns": [_turn(turn) for turn in call.turns],
         "measures": measured,
         "warnings": list(call.warnings),
@@ -52,7 +54,13 @@ def _head(call_id: str, pack: Pack, models: Models) -> dict[str, Any]:
 
 def _reasons(judgement: Judgement) -> dict[str, str]:
     """Why a rule could not be decided, by rule."""
-    return {f.rule: "; ".join(f.reasons) for f in judgement.findings if f.verdict == "unknown"}
+    undecided = [finding for finding in judgement.findings if finding.verdict == "unknown"]
+    return {f.rule: "; ".join(dict.fromkeys(map(_cause, f.reasons))) for f in undecided}
+
+
+def _cause(reason: str) -> str:
+    """What is missing, without the name of the condition that missed it: many miss the same."""
+    return reason.partition(": ")[2] or reason
 
 
 def _rules(pack: Pack, judgement: Judgement) -> dict[str, dict[str, str]]:
@@ -66,7 +74,7 @@ def _rules(pack: Pack, judgement: Judgement) -> dict[str, dict[str, str]]:
 def _items(pack: Pack, judgement: Judgement) -> dict[str, dict[str, str]]:
     reasons: dict[str, list[str]] = {}
     for rule, reason in _reasons(judgement).items():
-        reasons.setdefault(pack.rules[rule].item, []).append(reason)
+        reasons.setdefault(pack.rules[rule].item, []).extend(reason.split("; "))
     return {
         name: {
             "verdict": item.verdict,
