@@ -136,10 +136,15 @@ def keywords(turns: list[str], random: np.random.Generator, rounds: int) -> dict
 
 
 def patterns(turns: list[str], count: int, random: np.random.Generator) -> list[str]:
-    """Rules of two groups of four words with a gap."""
-    words = [word[:2] for word in cut_words(turns, 8 * count, random)]
-    groups = [words[at : at + 8] for at in range(0, len(words) - 8, 8)][:count]
-    return [f"({'|'.join(group[:4])}).{{0,8}}({'|'.join(group[4:])})" for group in groups]
+    """Rules of two groups of four words with a gap, cut from four turns each, so that all of them match."""
+    long = [turn for turn in turns if len(turn) >= 12]
+    rules = []
+    for _ in range(count):
+        chosen = [long[at] for at in random.integers(len(long), size=4)]
+        gap = int(random.integers(9))
+        first, second = ([turn[at : at + 2] for turn in chosen] for at in (0, 2 + gap))
+        rules.append(f"({'|'.join(first)}).{{0,8}}({'|'.join(second)})")
+    return rules
 
 
 def regexes(turns: list[str], count: int, random: np.random.Generator, rounds: int) -> dict[str, float]:

@@ -30,6 +30,7 @@ def _compiled(pattern: str) -> Any:
     options = re2.Options()
     options.log_errors = False
     options.dot_nl = True
+    options.never_capture = True  # spans of groups are not asked for, and finding them is slow
     options.max_mem = 64 << 20
     try:
         compiled = re2.compile(pattern, options)
