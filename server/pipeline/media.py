@@ -44,7 +44,7 @@ class Media:
     unknown_length: bool = False
     """A WAV whose header gives no usable length: read to the end of the file."""
     truncated: bool = False
-    """A WAV whose header promises more bytes than there are, or an Ogg file that stops in mid-stream."""
+    """A WAV or MP3 whose header promises more bytes than there are, or an Ogg file without an end."""
 
 
 def sniff(data: bytes) -> Media:
@@ -68,7 +68,7 @@ def sniff(data: bytes) -> Media:
     _refuse(data)
     found = _frames(data)
     if found:
-        return Media(found)
+        return Media(found, truncated=found == "mp3" and _xing_bytes(data) > len(data))
     raise BadMedia(
         f"the file is in no format known here: {len(data)} bytes beginning {data[:8].hex(' ')}",
         help=f"{_HELP_FORMATS}; raw samples need a WAV header",
@@ -126,6 +126,16 @@ def _frames(data: bytes) -> str:
                 return name
         start = window.find(b"\xff", start + 1)
     return "mp3" if at else ""
+
+
+def _xing_bytes(data: bytes) -> int:
+    """Bytes the whole MP3 has by its Xing or Info frame, which encoders put first; 0 where there is none."""
+    at = max(data.find(b"Xing", 0, 1 << 16), data.find(b"Info", 0, 1 << 16))
+    flags = int.from_bytes(data[at + 4 : at + 8])
+    if at < 0 or not 2 <= flags < 16 or not flags & 2:
+        return 0
+    field = at + 8 + 4 * (flags & 1)
+    return int.from_bytes(data[field : field + 4])
 
 
 def _chained(data: bytes, at: int, length: Callable[[bytes], int]) -> bool:
