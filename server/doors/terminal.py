@@ -83,7 +83,7 @@ def _findings(result: Mapping[str, Any]) -> Table:
 
 
 def _evidence(finding: Mapping[str, Any], turns: Sequence[Mapping[str, Any]]) -> list[Text]:
-    """A line per turn with its offending words marked, a line per fact; what is missing if nothing is there."""
+    """A line per turn with its offending words marked, a line per fact; what is missing if none."""
     there = [piece for piece in finding["evidence"] if piece["holds"]]
     quoted: dict[int, list[Mapping[str, Any]]] = {}
     for piece in there:

@@ -58,12 +58,13 @@ def test_turns_lie_inside_the_call_and_are_scored(road: Road) -> None:
 
 
 def test_swapped_channels_swap_the_roles(road: Road) -> None:
-    straight, swapped = inspect(road, "third_party"), inspect(road, "third_party", agent_channel=1)
+    straight, swapped = inspect(road, "abusive"), inspect(road, "abusive", agent_channel=1)
     other = {"agent": "customer", "customer": "agent"}
-    assert [other[t["role"]] for t in straight["turns"]] == [t["role"] for t in swapped["turns"]]
-    assert "third_party_disclosure" not in hits(swapped), (
-        "the control: the same words from the customer are no violation"
+    assert sorted(other[t["role"]] + t["text"] for t in straight["turns"]) == sorted(
+        t["role"] + t["text"] for t in swapped["turns"]
     )
+    assert "irregular_payment_or_fee" in hits(straight)
+    assert "irregular_payment_or_fee" not in hits(swapped), "the same words from the customer are no violation"
 
 
 def test_mono_is_flagged_and_two_sided_rules_are_unknown(road: Road) -> None:
