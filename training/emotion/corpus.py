@@ -35,7 +35,9 @@ def utterances(folder: Path) -> list[Utterance]:
             pcm, rate_hz = soundfile.read(folder / row["path"], dtype="int16")
             end_s = float(row["speech_end_sec_from_silb"] or 2.0)
             spoken = pcm[: int(min(2.0, end_s) * rate_hz)]
-            found.append(Utterance(row["speaker"], LABELS.index(_NAMES[row["emotion"]]), spoken, int(rate_hz)))
+            found.append(
+                Utterance(row["speaker"], LABELS.index(_NAMES[row["emotion"]]), spoken, int(rate_hz))
+            )
     return found
 
 

@@ -25,14 +25,17 @@ class FrontEnd:
 
     def __init__(self) -> None:
         made = frontend.model([], {}, "STATISTICS", frontend.STATISTICS)
-        self._session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(
+            made.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
 
     def statistics(self, pcm: Pcm) -> Floats:
         """[STATISTICS] of one 8 kHz utterance."""
         signal = np.zeros((1, max(frontend.FRAME, len(pcm))), np.float32)
         signal[0, : len(pcm)] = pcm / 32768
-        found: Floats = self._session.run(None, {"PCM": signal, "LENGTHS": np.array([len(pcm)])})[0]
-        return found[0]
+        found = self._session.run(None, {"PCM": signal, "LENGTHS": np.array([len(pcm)])})
+        row: Floats = found[0][0]
+        return row
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,10 @@ class Views:
         return Views(self.statistics[chosen], self.labels[chosen], self.speakers[chosen])
 
 
-def views(utterances: Sequence[Utterance], *, copies: int, seed: int, crop_share: float, warp: float) -> Views:
-    """``copies`` telephone versions of each utterance; a share of them cropped, all warped by up to ``warp``."""
+def views(
+    utterances: Sequence[Utterance], *, copies: int, seed: int, crop_share: float, warp: float
+) -> Views:
+    """``copies`` telephone versions of each utterance; some cropped, all warped by up to ``warp``."""
     rng = np.random.default_rng(seed)
     channel, front = Channel(rng), FrontEnd()
     statistics = []

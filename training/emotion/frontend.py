@@ -3,6 +3,8 @@
 The graph is the only implementation: training runs it to get its inputs, and it is what the server runs.
 """
 
+import math
+
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -37,23 +39,24 @@ def fourier_basis() -> Floats:
     """[2 × BINS, 1, FRAME]: Hann-windowed cosines, then sines."""
     phase = 2 * np.pi * _hertz()[:, None] / RATE_HZ * np.arange(FRAME)
     window = np.hanning(FRAME + 1)[:-1]
-    return np.concatenate([np.cos(phase) * window, np.sin(phase) * window]).astype(np.float32)[:, None]
+    turned = np.concatenate([np.cos(phase) * window, np.sin(phase) * window])
+    return np.asarray(turned[:, None], np.float32)
 
 
 def mel_weights() -> Floats:
     """[BANDS, BINS] triangles equally spaced in mel, 2595 log10(1 + f / 700) (O'Shaughnessy 1987)."""
-    mel = 2595 * np.log10(1 + np.array([LOW_HZ, HIGH_HZ]) / 700)
-    edges = 700 * (10 ** (np.linspace(*mel, BANDS + 2) / 2595) - 1)
+    low, high = (2595 * math.log10(1 + hertz / 700) for hertz in (LOW_HZ, HIGH_HZ))
+    edges = 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
     rising = (_hertz()[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - _hertz()[:, None]) / (edges[2:] - edges[1:-1])
     triangles = np.clip(np.minimum(rising, falling), 0, None)
-    return (triangles / np.maximum(triangles.sum(0), 1e-6)).astype(np.float32).T
+    return np.asarray((triangles / np.maximum(triangles.sum(0), 1e-6)).T, np.float32)
 
 
 def pitch_weights() -> Floats:
-    """[PITCHES, BINS] cosines: the autocorrelation at log-spaced periods, from the power spectrum (Wiener–Khinchin)."""
+    """[PITCHES, BINS] cosines that turn power into the autocorrelation at log-spaced periods."""
     pitches = np.geomspace(PITCH_LOW_HZ, PITCH_HIGH_HZ, PITCHES)
-    return np.cos(2 * np.pi * _hertz() / pitches[:, None]).astype(np.float32)
+    return np.asarray(np.cos(2 * np.pi * _hertz() / pitches[:, None]), np.float32)
 
 
 def constants() -> Constants:
@@ -63,7 +66,8 @@ def constants() -> Constants:
         "frame": np.array(FRAME, np.int64), "hop": np.array(HOP, np.int64),
         "zero": np.array(0, np.int64), "one": np.array(1, np.int64), "far": np.array([2**31], np.int64),
         "at_0": np.array([0], np.int64), "at_1": np.array([1], np.int64), "at_2": np.array([2], np.int64),
-        "less_1": np.array([-1], np.int64), "floor": np.array(FLOOR, np.float32), "bins": np.array(BINS, np.float32),
+        "less_1": np.array([-1], np.int64),
+        "floor": np.array(FLOOR, np.float32), "bins": np.array(BINS, np.float32),
         "silence": np.array(1e-8, np.float32), "tiny": np.array(1e-6, np.float32),
         "loud_bias": np.array(3.0, np.float32), "loud_slope": np.array(2.0, np.float32),
     }  # fmt: skip
@@ -124,7 +128,7 @@ def _rows() -> list[onnx.NodeProto]:
 
 
 def _moments(rows: str, weight: str, prefix: str) -> list[onnx.NodeProto]:
-    """Weighted mean and standard deviation over time as ``{prefix}mean`` and ``{prefix}spread``, [B, ROWS] each."""
+    """Weighted mean and deviation over time: ``{prefix}mean`` and ``{prefix}spread``, [B, ROWS] each."""
     node = helper.make_node
     return [
         node("ReduceSum", [weight, "at_2"], [f"{prefix}sum"], keepdims=1),
@@ -168,7 +172,7 @@ def nodes() -> list[onnx.NodeProto]:
 
 
 def model(tail: list[onnx.NodeProto], more: Constants, output: str, width: int) -> onnx.ModelProto:
-    """A checked model of the front end and what follows it; inputs PCM [B, T] in -1..1 and LENGTHS int64 [B]."""
+    """A checked model of the front end and its tail; inputs PCM [B, T] in -1..1 and LENGTHS int64 [B]."""
     graph = helper.make_graph(
         [*nodes(), *tail],
         "emotion",

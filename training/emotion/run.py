@@ -59,8 +59,10 @@ def main() -> None:
         held = leave_one_speaker_out(train, test)
         print(f"speaker held out, telephone, {name}: {_rounded(figures(held, test.labels))}")
         sure = held[:, 0] > 0.7
-        print(f"  angry above 0.7: precision {float((test.labels[sure] == 0).mean()):.3f}, "
-              f"recall {float(sure[test.labels == 0].mean()):.3f}")
+        print(
+            f"  angry above 0.7: precision {float((test.labels[sure] == 0).mean()):.3f}, "
+            f"recall {float(sure[test.labels == 0].mean()):.3f}"
+        )
     layer = fit(train)
     mandarin = options.data / "speech/mandarin_aishell"
     if mandarin.is_dir():

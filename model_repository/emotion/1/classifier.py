@@ -48,7 +48,8 @@ class EmotionClassifier:
             raise BadAudio("PCM has no samples\nhelp: send only segments that hold speech")
         if len(pcm) > LONGEST_S * self._rate_hz:
             raise BadAudio(
-                f"PCM has {len(pcm) / self._rate_hz:.1f} s\nhelp: cut speech into segments of at most {LONGEST_S} s"
+                f"PCM has {len(pcm) / self._rate_hz:.1f} s\n"
+                f"help: cut speech into segments of at most {LONGEST_S} s"
             )
 
     def scores(self, segments: Sequence[Pcm]) -> Scores:

@@ -28,7 +28,7 @@ class TritonPythonModel:
             )
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """Score all segments of the batch at once; a bad request gets its own error, the others their scores."""
+        """Score all segments of the batch at once; a bad request gets its own error, the others scores."""
         segments: list[np.ndarray] = []  # type: ignore[type-arg]
         answers: list[Any] = []
         for request in requests:
