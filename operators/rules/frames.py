@@ -67,15 +67,14 @@ class Rows:
 _ROW_COLUMNS = ("frame", "p0", "p1", "start_ms", "end_ms", "source", "child")
 
 
-def no_rows() -> Rows:
-    """Rows of nothing."""
-    return Rows(**{name: np.zeros(0, np.int64) for name in _ROW_COLUMNS})
+NO_ROWS = Rows(**{name: np.zeros(0, np.int64) for name in _ROW_COLUMNS})
+"""Most conditions of most calls find nothing: this is their answer, without arithmetic."""
 
 
 def union(parts: list[Rows]) -> Rows:
     """The rows of all ``parts``, each pointing back at its part."""
-    if not parts:
-        return no_rows()
+    if not any(len(part) for part in parts):
+        return NO_ROWS
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ROW_COLUMNS}
     columns["source"] = np.concatenate([np.arange(len(part)) for part in parts])
     columns["child"] = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
@@ -84,11 +83,15 @@ def union(parts: list[Rows]) -> Rows:
 
 def ordered(rows: Rows) -> Rows:
     """Sorted by (frame, p0, p1); ties keep their order."""
+    if len(rows) < 2:
+        return rows
     return rows.take(np.lexsort((rows.p1, rows.p0, rows.frame)))
 
 
 def hit_rows(grid: "Grid", hits: Hits, chosen: slice, role: str | None) -> Rows:
     """The hits of one use as rows of whole calls (frame = call), only those spoken by ``role`` if given."""
+    if chosen.start == chosen.stop:
+        return NO_ROWS
     turn, call = hits.turn[chosen].astype(np.int64), hits.call[chosen].astype(np.int64)
     start_ms, end_ms = hits.start_ms[chosen], hits.end_ms[chosen]
     p0, p1 = grid.positions(call, turn, start_ms, hits.char_start[chosen], hits.char_end[chosen])
@@ -103,6 +106,8 @@ def hit_rows(grid: "Grid", hits: Hits, chosen: slice, role: str | None) -> Rows:
 
 def inside(rows: Rows, frames: Frames) -> Rows:
     """Call-wide ``rows`` seen from ``frames``: one row for each frame a hit lies in."""
+    if not len(rows) or not len(frames):
+        return NO_ROWS
     first, end = np.searchsorted(rows.p0, frames.lo), np.searchsorted(rows.p0, frames.hi)
     counts = np.maximum(end - first, 0)
     frame = np.repeat(np.arange(len(frames)), counts)

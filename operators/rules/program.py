@@ -122,7 +122,7 @@ class Run:
             return self._scoped(node, within)
         parts = [self.result(child, within) for child in tree.children_of(node)]
         if isinstance(node, tree.Not):
-            return Result(truth=(TRUE - parts[0].truth).astype(np.int8), rows=f.no_rows(), open=parts[0].open)
+            return Result(truth=(TRUE - parts[0].truth).astype(np.int8), rows=f.NO_ROWS, open=parts[0].open)
         if isinstance(node, tree.Count):
             return self._count(node, parts[0], self._frames[within])
         if isinstance(node, tree.Seq):
@@ -145,26 +145,32 @@ class Run:
         frames, window = self._frames[within], node.window
         anchor = self.result(window.anchor, within) if window.anchor else None
         until = self.result(window.until, within) if window.until else None
-        inner = f.cut(
-            self.grid, frames, window, anchor.rows if anchor else None, until.rows if until else None
-        )
+        unsure = anchor.open if anchor else np.zeros(len(frames), np.bool_)
+        blind = self._blind(frames, window, anchor, until)
+        if anchor and not len(anchor.rows):
+            return Result(truth=_truth(f.NO_ROWS, unsure | blind), rows=f.NO_ROWS, open=unsure | blind)
+        opened, closing = (part.rows if part else None for part in (anchor, until))
+        inner = f.cut(self.grid, frames, window, opened, closing)
         if node.chance and window.kind not in ("before", "around"):
             inner = inner.take(self.grid.spoken_in(inner, node.chance_role))
-        blind = np.zeros(len(frames), np.bool_)
-        if window.ms is not None or window.kind in ("first_ms", "last_ms"):
-            blind = ~self.table.has_times[frames.call]
-        if until:
-            blind = blind | until.open
-        if anchor:
-            blind = blind & (anchor.truth != FALSE)
         key = len(self._frames)
         self._frames[key] = inner
         self._frame_ids[self.program.step(node), within] = key
         body = self.result(node.child, key)
-        unsure = anchor.open if anchor else np.zeros(len(frames), np.bool_)
-        truth, open_ = _gather(node.window.hit, inner, body, unsure, blind)
-        rows = _outer_rows(node, inner, body, anchor.rows if anchor else None)
+        truth, open_ = _gather(window.hit, inner, body, unsure, blind)
+        rows = _outer_rows(node, inner, body, opened)
         return Result(truth=truth, rows=rows.take(truth[rows.frame] == TRUE), open=open_, inner=inner)
+
+    def _blind(
+        self, frames: f.Frames, window: tree.Window, anchor: Result | None, until: Result | None
+    ) -> Bool:
+        """[F] where the windows cannot be trusted: limits in time without times, an uncertain end."""
+        blind = np.zeros(len(frames), np.bool_)
+        if window.ms is not None or window.kind in ("first_ms", "last_ms"):
+            blind |= ~self.table.has_times[frames.call]
+        if until:
+            blind |= until.open
+        return blind & (anchor.truth != FALSE) if anchor else blind
 
     def _count(self, node: tree.Count, part: Result, frames: f.Frames) -> Result:
         rows, n = part.rows, len(frames)
@@ -204,7 +210,7 @@ class Run:
     def _follow(self, node: tree.Seq, chains: f.Rows, links: Int64, after: f.Rows) -> tuple[f.Rows, Int64]:
         """Each row of ``after`` joined to the nearest chain that ends before it and within the limits."""
         if not len(chains):
-            return f.no_rows(), np.zeros((0, links.shape[1] + 1), np.int64)
+            return f.NO_ROWS, np.zeros((0, links.shape[1] + 1), np.int64)
         by_end = np.lexsort((chains.p1, chains.frame))
         nth = f.search(chains.frame[by_end], chains.p1[by_end], after.frame, after.p0, "right") - 1
         there = nth >= 0
@@ -224,6 +230,8 @@ class Run:
 
 
 def _truth(rows: f.Rows, open_: Bool) -> Int8:
+    if not len(rows):
+        return open_.astype(np.int8)  # UNKNOWN where open, else FALSE
     found = np.bincount(rows.frame, minlength=len(open_)) > 0
     return np.where(found, TRUE, np.where(open_, UNKNOWN, FALSE)).astype(np.int8)
 
@@ -240,8 +248,9 @@ def _combine(parts: list[Result], n: int) -> Result:
     may = np.sum([part.truth != FALSE for part in parts], axis=0)
     truth = np.where(sure >= n, TRUE, np.where(may >= n, UNKNOWN, FALSE)).astype(np.int8)
     whole = f.union([part.rows for part in parts])
+    rows = whole.take(truth[whole.frame] == TRUE) if len(whole) else whole
     open_ = np.logical_or.reduce([part.open | (part.truth == UNKNOWN) for part in parts])
-    return Result(truth=truth, rows=whole.take(truth[whole.frame] == TRUE), open=open_ & (truth != FALSE))
+    return Result(truth=truth, rows=rows, open=open_ & (truth != FALSE))
 
 
 def _close(rows: f.Rows, n: int, within_ms: int, frames: int) -> Bool:
@@ -284,7 +293,7 @@ def _outer_rows(node: tree.Scoped, inner: f.Frames, body: Result, anchor: f.Rows
     """The body's hits, each once; for an absence the anchors whose windows stayed empty."""
     if isinstance(node.child, tree.Not):
         if anchor is None:
-            return f.no_rows()
+            return f.NO_ROWS
         empty = body.truth == TRUE
         at = inner.anchor[empty]
         return replace(anchor.take(at), frame=inner.parent[empty], source=at)
