@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import grpc
 import grpc_tools
@@ -77,7 +77,7 @@ class Server:
             return -1
         return int(reply.status)
 
-    def wait(self, status: int, within_s: float = 60) -> float:
+    def wait(self, status: int, within_s: float = 120) -> float:
         """Seconds until health says ``status``."""
         start = time.monotonic()
         while self.health() != status:
@@ -108,6 +108,14 @@ class Server:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
+    def __enter__(self) -> Self:
+        self.wait(SERVING)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.stop()
+
 
 def command(pid: int) -> str:
     try:
@@ -130,10 +138,9 @@ def descendants(pid: int) -> list[int]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    running = Server()
-    running.wait(SERVING)
-    yield running
-    assert running.stop() == 0
+    with Server() as running:
+        yield running
+        assert running.stop() == 0
 
 
 def test_a_client_generated_by_someone_else_works(
@@ -237,27 +244,24 @@ def settle(before: set[str], within_s: float = 10) -> set[str]:
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_behind(how: signal.Signals) -> None:
     before = leftovers()
-    running = Server()
-    running.wait(SERVING)
-    assert running.children("tritonserver") and leftovers() - before, (
-        "the control: there is something to leave behind"
-    )
-    running.inspect("compliant")
-    running.process.send_signal(how)
-    code = running.process.wait(40)
+    with Server() as running:
+        assert running.children("tritonserver") and leftovers() - before, (
+            "control: there is something to leave"
+        )
+        running.inspect("compliant")
+        running.process.send_signal(how)
+        code = running.process.wait(40)
     assert code == (0 if how is signal.SIGTERM else -signal.SIGKILL)
     assert settle(before) == set()
 
 
 def test_a_stop_finishes_the_call_in_hand() -> None:
-    running = Server()
-    running.wait(SERVING)
-    with ThreadPoolExecutor(1) as threads:
+    with Server() as running, ThreadPoolExecutor(1) as threads:
         call = threads.submit(running.inspect, "abusive")
         time.sleep(0.05)
         running.process.send_signal(signal.SIGTERM)
         assert call.result(60).findings
-    assert running.process.wait(40) == 0
+        assert running.process.wait(40) == 0
 
 
 def test_plain_text_beyond_this_machine_is_refused() -> None:
