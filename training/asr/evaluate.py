@@ -154,13 +154,13 @@ def measure(model: Any, vocabulary: Vocabulary, items: list[Item]) -> dict[str, 
         tally.add(item, units, rows, vocabulary)
     result = {key: 100 * count / tally.characters for key, count in tally.errors.items()}
     result["characters"] = tally.characters
-    result["calibration gap"] = _calibration(tally.sure)
+    result["calibration gap"] = calibration(tally.sure)
     result["start error ms"] = float(np.mean(tally.start_errors_ms)) if tally.start_errors_ms else np.nan
     result["speed"] = sum(map(len, segments)) / 8000 / spent_s
     return result
 
 
-def _calibration(sure: list[tuple[float, bool]]) -> float:
+def calibration(sure: list[tuple[float, bool]]) -> float:
     """Expected calibration error over ten equal bins."""
     if not sure:
         return float("nan")

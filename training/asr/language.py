@@ -136,8 +136,8 @@ def _code_backoff(weight: Floats) -> NDArray[np.uint8]:
 def train(
     corpus: Corpus,
     vocabulary: Vocabulary,
-    pairs: int = 130_000,
-    triples: int = 330_000,
+    pairs: int = 140_000,
+    triples: int = 370_000,
     discount: float = 0.9,
 ) -> dict[str, NDArray[Any]]:
     """The packed arrays of the pruned trigram."""

@@ -16,15 +16,16 @@ from typing import Any
 
 from training.asr import language
 from training.asr.corpus import Corpus, sentences
-from training.asr.evaluate import align, recogniser, synthesized
+from training.asr.evaluate import align, calibration, recogniser, synthesized
 from training.asr.vocabulary import load
 
 DEVELOPMENT_WRITER = 6
+TEMPERATURES = (0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
 GRID: dict[str, tuple[float, ...]] = {
-    "syllable": (0.3, 0.5, 0.7),
+    "syllable": (0.5, 0.6, 0.7, 0.8),
     "language": (0.2, 0.3, 0.4, 0.5),
-    "bonus": (1.0, 1.5, 2.0, 2.5),
-    "tone_cost": (1.5, 2.5, 4.0),
+    "bonus": (1.5, 2.0, 2.5, 3.0),
+    "tone_cost": (0.7, 1.0, 1.5, 2.5),
     "reading": (0.15, 0.3, 0.5),
     "speaks": (0.1, 0.2, 0.3),
 }
@@ -37,6 +38,16 @@ def _error(module: Any, model: Any, rows: list[Any], texts: list[str], alphabet:
         heard = module.decode(chars, syllables, model.readings, model.trigram, weights).chars
         errors += align([alphabet[char - 1] for char in heard], text)[0]
     return 100 * errors / sum(map(len, texts))
+
+
+def _gap(module: Any, model: Any, rows: list[Any], texts: list[str], alphabet: str, weights: Any) -> float:
+    """Expected calibration error of the confidences with the given weights."""
+    sure: list[tuple[float, bool]] = []
+    for (chars, syllables), text in zip(rows, texts, strict=True):
+        units = module.decode(chars, syllables, model.readings, model.trigram, weights)
+        _, matched = align([alphabet[char - 1] for char in units.chars], text)
+        sure += [(float(value), place >= 0) for value, place in zip(units.confidence, matched, strict=True)]
+    return calibration(sure)
 
 
 def run(data: Path, speech: Path, work: Path, model_folder: Path, count: int) -> None:
@@ -61,6 +72,10 @@ def run(data: Path, speech: Path, work: Path, model_folder: Path, count: int) ->
             if error < score:
                 best, score = weights, error
         print(f"{name} {getattr(best, name)}: {score:.2f}", flush=True)
+    for temperature in TEMPERATURES:
+        weights = best._replace(temperature=temperature)
+        gap = _gap(module, model, rows, said, alphabet, weights)
+        print(f"temperature {temperature}: calibration gap {gap:.4f}", flush=True)
     print(best)
 
 

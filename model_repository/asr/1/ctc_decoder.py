@@ -20,10 +20,10 @@ FRAME_MS = 80.0
 class Weights(NamedTuple):
     """Log-linear weights, tuned on a development writer."""
 
-    syllable: float = 0.55
-    language: float = 0.45
-    bonus: float = 2.2
-    tone_cost: float = 2.5
+    syllable: float = 0.7
+    language: float = 0.4
+    bonus: float = 2.5
+    tone_cost: float = 1.5
     reading: float = 0.3
     speaks: float = 0.2
     beam: int = 24
