@@ -1,9 +1,10 @@
 """Runs the cases beside the rules: small calls that a rule must hit, must leave alone, or cannot decide.
 
-A case file ``<rule>.cases.yaml`` is a list. Each entry holds one of ``hit``, ``ok``, ``unknown``, ``na`` with a call in
-the notation of ``operators.testing``, and may hold ``marks`` (one ``x`` or ``.`` a turn: the turns of the finding),
-``meta``, and for an ``ok`` ``near``: what makes this near miss harmless. An entry with ``meta`` alone sets it for all
-entries below. Tag scores exist in a case when it writes any (``{}`` will do), emotion scores likewise (``()``).
+A case file ``<rule>.cases.yaml`` is a list. Each entry holds one of ``hit``, ``ok``,
+``unknown``, ``na`` with a call in the notation of ``operators.testing``, and may hold ``marks`` (one ``x``
+or ``.`` a turn: the turns of the finding), ``meta``, and for an ``ok`` ``near``: what makes this near miss
+harmless. An entry with ``meta`` alone sets it for all entries below. Tag scores exist in a case when it
+writes any (``{}`` will do), emotion scores likewise.
 """
 
 from collections import Counter
@@ -106,9 +107,14 @@ class _CaseFile:
             return None
         kinds = [key for key in keys if key in KINDS]
         if len(kinds) != 1:
-            self.source.complain(node, f"a case with {len(kinds)} expectations", f"give one of {', '.join(KINDS)}")
+            self.source.complain(
+                node, f"a case with {len(kinds)} expectations", f"give one of {', '.join(KINDS)}"
+            )
             return None
-        texts = {key: self.source.text(keys[key][1], key) if key in keys else "" for key in (kinds[0], "marks", "near")}
+        texts = {
+            key: self.source.text(keys[key][1], key) if key in keys else ""
+            for key in (kinds[0], "marks", "near")
+        }
         mark = node.start_mark
         return Case(
             rule=self.rule, kind=kinds[0], script=texts[kinds[0]], marks=texts["marks"], near=texts["near"],
@@ -124,7 +130,9 @@ def table_of(case: Case, labels: Mapping[str, tuple[str, ...]]) -> CallTable:
     """
     bare = call(case.script, case.meta)
     tags = tuple(sorted({*labels.get("tag", ()), *bare.tag_labels})) if "{" in case.script else None
-    emotions = tuple(sorted({*labels.get("emotion", ()), *bare.emotion_labels})) if "(" in case.script else None
+    emotions = (
+        tuple(sorted({*labels.get("emotion", ()), *bare.emotion_labels})) if "(" in case.script else None
+    )
     return call(case.script, case.meta, tag_labels=tags, emotion_labels=emotions)
 
 
@@ -136,14 +144,17 @@ def _failure(judge: Judge, pack: Pack, case: Case) -> Problem | None:
     (judgement,) = judge.judge(table)
     wanted, got = KINDS[case.kind], judgement.verdicts[case.rule]
     if got != wanted:
-        what = f"{case.kind} case of {case.rule!r}: the verdict is {got}, not {wanted}{_because(judgement, case)}"
+        why = _because(judgement, case)
+        what = f"{case.kind} case of {case.rule!r}: the verdict is {got}, not {wanted}{why}"
         return Problem(case.file, case.line, 1, what, f"mend the rule or the case: {case.script}")
     if case.marks:
         turns = next((f.turns for f in judgement.findings if f.rule == case.rule), ())
         marks = "".join("x" if turn in turns else "." for turn in range(table.n_turns))
         if marks != case.marks:
             what = f"{case.kind} case of {case.rule!r}: the finding marks {marks}, not {case.marks}"
-            return Problem(case.file, case.line, 1, what, f"mend the rule's evidence or the marks: {case.script}")
+            return Problem(
+                case.file, case.line, 1, what, f"mend the rule's evidence or the marks: {case.script}"
+            )
     return None
 
 

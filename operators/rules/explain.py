@@ -1,4 +1,4 @@
-"""Why a rule hit a call, or why it could not be decided: the true path through its conditions, down to the words."""
+"""Why a rule hit a call or could not be decided: the true path through its conditions, down to the words."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Explainer:
         self.run = run
 
     def evidence(self, rule: tree.Rule, call: int) -> tuple[Evidence, ...]:
-        """What made ``rule`` hit ``call``: the conditions it names in ``evidence``, or all if none of those is true."""
+        """What made ``rule`` hit ``call``: its ``evidence`` conditions, or all if none of those is true."""
         found = list(dict.fromkeys(_Hashed(entry) for entry in self._walk(rule.when, 0, call, ())))
         entries = [entry.of for entry in found]
         wanted = [e for e in entries if set(e.condition.split("/")) & set(rule.evidence)]
@@ -160,7 +160,8 @@ class Explainer:
             condition="/".join(path), operator=leaf.use.operator.name, params=_shown(leaf), holds=True,
             turn=turn - int(table.turn_offsets[call]) if turn >= 0 else None,
             role=ROLES[table.turn_role[turn]] if turn >= 0 else None,
-            start_ms=int(hits.start_ms[row]) if timed else None, end_ms=int(hits.end_ms[row]) if timed else None,
+            start_ms=int(hits.start_ms[row]) if timed else None,
+            end_ms=int(hits.end_ms[row]) if timed else None,
             char_start=start if start >= 0 else None, char_end=end if end >= 0 else None,
             words=text[start:end] if start >= 0 else text, value=None if np.isnan(value) else value,
         )  # fmt: skip

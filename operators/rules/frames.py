@@ -1,11 +1,12 @@
-"""Columns the judge joins: frames (stretches of calls to judge in), rows (hits with a position), the grid of turns.
+"""Columns the judge joins: frames (stretches of calls), rows (hits with positions), the grid of turns.
 
-A position is one int64, ``call << 40 | turn row within the call << 20 | character``, so every order question over
-all calls is one ``searchsorted``. A *turn* here is everything one side says until another side speaks: the answer
-does not depend on where a recogniser cut its sentences.
+A position is one int64, ``call << 40 | turn row within the call << 20 | character``, so every order question
+over all calls is one ``searchsorted``. A *turn* here is everything one side says until another side speaks:
+the answer does not depend on where a recogniser cut its sentences.
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ class Frames:
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """Hits inside frames, sorted by (frame, p0); ``source`` is the row of child number ``child`` they come from."""
+    """Hits inside frames, sorted by (frame, p0); ``source`` is the row of part ``child`` each comes from."""
 
     frame: Int64
     p0: Int64
@@ -119,12 +120,15 @@ def inside(rows: Rows, frames: Frames) -> Rows:
     return replace(rows.take(at), frame=frame)
 
 
-def search(frame: Int64, p: Int64, frames_asked: Int64, p_asked: Int64, side: str) -> Int64:
+def search(
+    frame: Int64, p: Int64, frames_asked: Int64, p_asked: Int64, side: Literal["left", "right"]
+) -> Int64:
     """``searchsorted`` of (frame, p) pairs in columns sorted by (frame, p)."""
     ranks, inverse = np.unique(np.concatenate([p, p_asked]), return_inverse=True)
     width = len(ranks) + 1
     have, asked = frame * width + inverse[: len(p)], frames_asked * width + inverse[len(p) :]
-    return np.searchsorted(have, asked, side="left" if side == "left" else "right")
+    found: Int64 = np.searchsorted(have, asked, side=side)
+    return found
 
 
 class Grid:
@@ -149,7 +153,8 @@ class Grid:
         """One frame for each call."""
         calls = np.arange(self.n_calls, dtype=np.int64)
         base, zeros = calls << CALL, np.zeros(self.n_calls, np.int64)
-        return Frames(call=calls, lo=base, hi=base + (1 << CALL), from_ms=zeros - FOREVER, to_ms=zeros + FOREVER,
+        return Frames(call=calls, lo=base, hi=base + (1 << CALL),
+                      from_ms=zeros - FOREVER, to_ms=zeros + FOREVER,
                       parent=calls, anchor=zeros - 1, timed=False)  # fmt: skip
 
     def positions(
@@ -178,7 +183,8 @@ class Grid:
         """The table row a position lies in, clipped into its call; calls without turns give row 0."""
         call, local = position >> CALL, (position >> ROW) & _LAST_CHAR
         last = np.maximum(self.offsets[call + 1] - 1, self.offsets[call])
-        return np.minimum(np.minimum(self.offsets[call] + local, last), max(len(self.run) - 1, 0))
+        row: Int64 = np.minimum(np.minimum(self.offsets[call] + local, last), max(len(self.run) - 1, 0))
+        return row
 
     def run_at(self, position: Int64) -> Int64:
         """The turn (run of rows by one side) a position lies in."""
@@ -193,7 +199,7 @@ class Grid:
         return self.run_start[chosen], self.run_end[chosen], self.run_call[chosen]
 
     def turns_on(self, call: Int64, from_row: Int64, n: int, of: str | None) -> Int64:
-        """The position that ends the n-th turn (of ``of``) beginning at or after ``from_row``, at most the call's end."""
+        """Where the n-th turn (of ``of``) from ``from_row`` on ends, at most the call's end."""
         end_of_call = (call + 1) << CALL
         starts, ends, calls = self._runs_of(of)
         nth = np.searchsorted(starts, from_row) + n - 1
@@ -203,7 +209,7 @@ class Grid:
         return np.where(there, self.edge(call, np.append(ends, 0)[nth]), end_of_call)
 
     def turns_back(self, call: Int64, to_row: Int64, n: int, of: str | None) -> Int64:
-        """The position that begins the n-th last turn (of ``of``) ending at or before ``to_row``, at least the call's start."""
+        """Where the n-th last turn (of ``of``) that ends by ``to_row`` begins, at least the call's start."""
         starts, ends, calls = self._runs_of(of)
         nth = np.searchsorted(ends, to_row, side="right") - n
         there = (nth >= 0) & (nth < len(starts))
@@ -239,7 +245,8 @@ def cut(grid: Grid, frames: Frames, window: Window, anchor: Rows | None, until: 
     return Frames(
         call=frames.call[rows.frame],
         lo=np.maximum(lo, frames.lo[rows.frame]), hi=np.minimum(hi, frames.hi[rows.frame]),
-        from_ms=np.maximum(from_ms, frames.from_ms[rows.frame]), to_ms=np.minimum(to_ms, frames.to_ms[rows.frame]),
+        from_ms=np.maximum(from_ms, frames.from_ms[rows.frame]),
+        to_ms=np.minimum(to_ms, frames.to_ms[rows.frame]),
         parent=rows.frame, anchor=chosen, timed=frames.timed or window.ms is not None,
     )  # fmt: skip
 
@@ -264,8 +271,8 @@ def _counted(grid: Grid, frames: Frames, window: Window) -> Frames:
         to_ms = np.minimum(to_ms, n)
     else:
         from_ms = np.maximum(from_ms, grid.table.duration_ms[call] - n)
-    return replace(frames, lo=lo, hi=hi, from_ms=from_ms, to_ms=to_ms, parent=np.arange(len(frames)),
-                   anchor=np.full(len(frames), -1), timed=frames.timed or window.kind.endswith("ms"))  # fmt: skip
+    return replace(frames, lo=lo, hi=hi, from_ms=from_ms, to_ms=to_ms,
+                   parent=np.arange(len(frames)), anchor=np.full(len(frames), -1), timed=frames.timed or window.kind.endswith("ms"))  # fmt: skip
 
 
 def _anchored(grid: Grid, call: Int64, rows: Rows, window: Window) -> tuple[Int64, Int64, Int64, Int64]:

@@ -1,4 +1,4 @@
-"""Judges a pack over a table: verdicts as columns, and for each call the findings, the items and the score."""
+"""Judges a pack over a table: verdicts as columns, and for each call the findings, items and score."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

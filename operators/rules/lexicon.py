@@ -1,4 +1,4 @@
-"""Word lists of a pack: ``lexicons/<name>.yaml`` or ``.txt``, used by ``keyword: {lexicon: [...]}`` and ``regex: {lexicon: [...]}``."""
+"""Word lists of a pack, ``lexicons/<name>.yaml`` or ``.txt``, for the parameter ``lexicon``."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -84,8 +84,10 @@ def load_lexicons(folder: Path, problems: list[Problem]) -> dict[str, Lexicon]:
 
 
 def _from_words(name: str, text: str, file: str, problems: list[Problem]) -> Lexicon:
-    """One word a line; ``!word`` is harmless, ``#`` begins a comment, ``match: pinyin`` sets how words match."""
-    words, harmless, match = [], [], "exact"
+    """One word a line; ``!word`` is harmless, ``#`` begins a comment, ``match: pinyin`` compares sounds."""
+    words: list[str] = []
+    harmless: list[str] = []
+    match = "exact"
     for number, line in enumerate(text.splitlines(), 1):
         entry = line.partition("#")[0].strip()
         if entry.startswith("match:"):
@@ -100,11 +102,8 @@ def _from_words(name: str, text: str, file: str, problems: list[Problem]) -> Lex
 def _from_yaml(name: str, text: str, file: str, problems: list[Problem]) -> Lexicon:
     source, root = read_yaml(text, file, problems)
     keys = source.mapping(root, KEYS) if root is not None else {}
-    lists = {
-        key: source.texts(keys[key][1], key)
-        for key in ("words", "not_in", "patterns", "exclude")
-        if key in keys
-    }
+    names = ("words", "not_in", "patterns", "exclude")
+    lists = {str(name): source.texts(keys[name][1], name) for name in names if name in keys}
     match = source.text(keys["match"][1], "match") if "match" in keys else "exact"
     if match not in MATCHES:
         source.complain(keys["match"][1], f"match: {match!r}", nearest(match, MATCHES))

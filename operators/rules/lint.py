@@ -46,7 +46,9 @@ def _cases(pack: Pack, cases: list[Case]) -> Iterator[Problem]:
         file = own[0].file
         hits, fine = ([c for c in own if c.kind == kind] for kind in ("hit", "ok"))
         if len(hits) < MIN_HITS:
-            yield Problem(file, 1, 1, f"{len(hits)} hit cases", f"write at least {MIN_HITS} in different wording")
+            yield Problem(
+                file, 1, 1, f"{len(hits)} hit cases", f"write at least {MIN_HITS} in different wording"
+            )
         if len(fine) < MIN_OK:
             yield Problem(file, 1, 1, f"{len(fine)} ok cases", f"write at least {MIN_OK}")
         if not any(case.near for case in fine):
@@ -64,7 +66,9 @@ def _orphans(folder: Path) -> Iterator[Problem]:
     for path in sorted(folder.glob("*.cases.yaml")):
         rule = path.name.removesuffix(".cases.yaml")
         if rule not in rules:
-            yield Problem(path.name, 1, 1, f"cases of {rule!r}, but there is no such rule", "rename or remove the file")
+            yield Problem(
+                path.name, 1, 1, f"cases of {rule!r}, but there is no such rule", "rename or remove the file"
+            )
 
 
 def _unused_lexicons(folder: Path, pack: Pack) -> Iterator[Problem]:

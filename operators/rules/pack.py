@@ -12,6 +12,7 @@ from operators.rules import tree
 from operators.rules.lexicon import Lexicon, load_lexicons
 from operators.rules.parse import Conditions, RulesError
 from operators.rules.reader import Problem, Source, nearest, read_text, read_yaml
+from operators.rules.uses import Uses
 from operators.spec import Registry
 
 BUILT_IN = Path(__file__).parent.parent / "packs"
@@ -180,10 +181,8 @@ class _Rules:
             return None
         keys = source.mapping(root, RULE_KEYS, RULE_REQUIRED)
         params = source.value(keys["params"][1]) if "params" in keys else {}
-        conditions = Conditions(
-            source=source, registry=self.registry, lexicons=self.lexicons, params={**self.params, **params},
-            block=self.block, rule_ids=self.ids,
-        )  # fmt: skip
+        uses = Uses(source, self.registry, self.lexicons, {**self.params, **params})
+        conditions = Conditions(source=source, uses=uses, block=self.block, rule_ids=self.ids)
         parts = self._conditions(source, keys, conditions)
         head = self._head(source, keys, name)
         if parts.get("when") is None:

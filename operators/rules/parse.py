@@ -1,16 +1,13 @@
 """Turns the YAML of conditions and rules into the nodes of ``tree``, collecting every problem on the way."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import yaml
 
-from operators.chain import check_use
-from operators.rules import lexicon, tree
+from operators.rules import tree
 from operators.rules.reader import Problem, Source, nearest
-from operators.spec import Operator, OperatorError, Registry
+from operators.rules.uses import Uses
 from operators.table import ROLES
 
 COMBINATORS = ("all", "any", "not", "at_least", "seq", "absent", "block", "ref")
@@ -18,8 +15,6 @@ COMMON = ("as", "role", "scope", "count")
 LISTED = ("all", "any", "seq")
 WINDOW_KEYS = (*tree.COUNTED, *tree.ANCHORED, "hit", "turns", "ms", "of", "until")
 COUNT_KEYS = ("at_least", "at_most", "distinct", "within_ms")
-_WHOLE = re.compile(r"\$([a-z_][a-z0-9_]*)")
-_INSIDE = re.compile(r"\$\{([a-z_][a-z0-9_]*)\}")
 
 Block = Callable[[str], tree.Node | None]
 """Rule id → its condition, None when there is no such rule or it leads back to itself."""
@@ -38,16 +33,14 @@ class Conditions:
     """Parses the conditions of one rule; ``named`` conditions may be anchors and be used again by ``ref``."""
 
     source: Source
-    registry: Registry
-    lexicons: Mapping[str, lexicon.Lexicon]
-    params: Mapping[str, Any]
+    uses: Uses
     block: Block
     rule_ids: Callable[[], list[str]]
     named: dict[str, tuple[yaml.Node, str | None]] = field(default_factory=dict)
     _done: dict[str, tree.Node | None] = field(default_factory=dict)
 
     def collect(self, node: yaml.Node, role: str | None = None) -> None:
-        """Learn the ``as`` names at and below ``node``, so that anchors may stand before or after their condition."""
+        """Learn the ``as`` names at and below ``node``: an anchor may stand before its condition."""
         if isinstance(node, yaml.SequenceNode):
             for entry in node.value:
                 self.collect(entry, role)
@@ -75,35 +68,16 @@ class Conditions:
             self.source.complain(node, f"two conditions are called {name!r}", "rename one of them")
         self.named[name] = (node, role)
 
-    def fill(self, value: Any, node: yaml.Node) -> Any:
-        """``value`` with ``$name`` and ``${name}`` replaced by the rule's or pack's parameters."""
-        if isinstance(value, list):
-            return [self.fill(entry, node) for entry in value]
-        if isinstance(value, dict):
-            return {key: self.fill(entry, node) for key, entry in value.items()}
-        if not isinstance(value, str):
-            return value
-        whole = _WHOLE.fullmatch(value)
-        if whole:
-            return self._param(whole[1], node)
-        return _INSIDE.sub(lambda match: str(self._param(match[1], node)), value)
-
-    def _param(self, name: str, node: yaml.Node) -> Any:
-        if name not in self.params:
-            self.source.complain(node, f"unknown parameter ${name}", nearest(name, self.params))
-            return ""
-        return self.params[name]
-
     def condition(self, node: yaml.Node, role: str | None = None) -> tree.Node | None:
         """One condition: a mapping with exactly one operator or combinator, and common keys."""
-        known = (*COMBINATORS, *self.registry.names(), *COMMON)
+        known = (*COMBINATORS, *self.uses.registry.names(), *COMMON)
         keys = self.source.mapping(node, known, what="condition or operator")
         heads = [key for key in keys if key not in COMMON]
         if len(heads) != 1:
             if isinstance(node, yaml.MappingNode) and (heads or len(node.value) == len(keys)):
                 held = ", ".join(heads) or "none"
-                self.source.complain(node, f"a condition holds exactly one operator or combinator, here: {held}",
-                                     "wrap several in `all: [...]` or `any: [...]`")  # fmt: skip
+                what = f"a condition holds exactly one operator or combinator, here: {held}"
+                self.source.complain(node, what, "wrap several in `all: [...]` or `any: [...]`")
             return None
         own = self._role(keys) or role
         built = self._head(heads[0], keys[heads[0]][1], own, keys)
@@ -152,7 +126,7 @@ class Conditions:
             return self.reference(node)
         if head == "block":
             return self._block(node)
-        return self._leaf(head, node, role)
+        return self.uses.leaf(head, node, role)
 
     def _children(self, node: yaml.Node, role: str | None) -> tuple[tree.Node, ...]:
         entries = self.source.sequence(node)
@@ -186,7 +160,13 @@ class Conditions:
             self.source.complain(node, "a sequence of one", "list at least two conditions")
         for child in children:
             self._needs_hits(child, entries, "seq")
-        return tree.Seq(children=children, **limits) if len(children) > 1 else None
+        return (
+            tree.Seq(
+                children=children, within_turns=limits.get("within_turns"), within_ms=limits.get("within_ms")
+            )
+            if len(children) > 1
+            else None
+        )
 
     def _absent(
         self, node: yaml.Node, role: str | None, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]
@@ -196,11 +176,11 @@ class Conditions:
         if "scope" in keys:
             window = self.window(keys["scope"][1])
         elif isinstance(child, tree.Scoped):
-            child, window = child.child, child.window
+            window, child = child.window, child.child
         if child is None or window is None:
             return None
         roles = {leaf.role or leaf.use.params.get("role") for leaf in tree.leaves_of(child)}
-        spoken = next(iter(roles)) if len(roles) == 1 else None
+        spoken = next(iter(roles)) if len(roles) == 1 and roles <= set(ROLES) else None
         inner = tree.Not(child=child, where=self._where(node))
         return tree.Scoped(child=inner, window=window, chance=True, chance_role=spoken)
 
@@ -236,7 +216,7 @@ class Conditions:
 
     def number(self, node: yaml.Node, name: str) -> int | None:
         """A whole number ≥ 0, parameters replaced."""
-        value = self.fill(self.source.value(node), node)
+        value = self.uses.fill(self.source.value(node), node)
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return value
         self.source.complain(node, f"{name}: {value!r} is not a whole number from 0", "give a whole number")
@@ -309,7 +289,17 @@ class Conditions:
                 self._needs_hits(found, at, "an anchor")
         limits = {k: self.number(keys[k][1], k) for k in ("turns", "ms") if k in keys}
         return (
-            tree.Window(kind=kind, anchor=anchor, hit=hit, of=of, until=until, **limits) if anchor else None
+            tree.Window(
+                kind=kind,
+                anchor=anchor,
+                hit=hit,
+                of=of,
+                until=until,
+                turns=limits.get("turns"),
+                ms=limits.get("ms"),
+            )
+            if anchor
+            else None
         )
 
     def _only(self, keys: Mapping[str, tuple[yaml.Node, yaml.Node]], allowed: set[str], kind: str) -> None:
@@ -319,61 +309,3 @@ class Conditions:
                 f"{key!r} does not go with {kind!r}",
                 f"{kind} takes {', '.join(sorted(allowed))}",
             )
-
-    def _leaf(self, name: str, node: yaml.Node, role: str | None) -> tree.Node | None:
-        declared = self.registry.get(name)
-        if declared is None:
-            return None
-        before = len(self.source.problems)
-        known = [*declared.params, *(["lexicon"] if lexicon.accepts(declared) else [])]
-        keys = self.source.mapping(node, known, what=f"parameter of {name}")
-        given = {
-            key: self._value(declared, key, value) for key, (_, value) in keys.items() if key != "lexicon"
-        }
-        uses, shown = [given], {}
-        if "lexicon" in keys:
-            chosen = self._lexicons(keys["lexicon"][1])
-            uses = lexicon.expand(declared, given, chosen)
-            shown = {**given, "lexicon": [lex.id for lex in chosen]}
-        if role is not None and "role" in declared.params:
-            uses, role = [{"role": role, **use} for use in uses], None
-        if len(self.source.problems) > before:
-            return None
-        leaves = tuple(self._use(name, use, role, shown, node) for use in uses)
-        if not leaves or not all(leaves):
-            return None
-        return (
-            leaves[0]
-            if len(leaves) == 1
-            else tree.AtLeast(n=1, children=tuple(leaf for leaf in leaves if leaf))
-        )
-
-    def _use(
-        self, name: str, values: dict[str, Any], role: str | None, shown: dict[str, Any], node: yaml.Node
-    ) -> tree.Leaf | None:
-        try:
-            return tree.Leaf(use=check_use(self.registry, name, values), role=role, shown=shown)
-        except OperatorError as error:
-            self._misused(error, node)
-            return None
-
-    def _value(self, declared: Operator, key: str, node: yaml.Node) -> Any:
-        kind = declared.params[key].type
-        value = self.fill(self.source.value(node), node)
-        return [value] if kind is list and not isinstance(value, list) else value
-
-    def _misused(self, error: OperatorError, node: yaml.Node) -> None:
-        """The operator's complaints (``what``, then ``help:``, repeated), each at the parameter it speaks of."""
-        values = {key.value: value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
-        for what, help in re.findall(r"(.+?)\nhelp: (.+)", str(error)):
-            of = re.search(r"parameter (\w+)", what)
-            self.source.complain(values.get(of[1], node) if of else node, what, help)
-
-    def _lexicons(self, node: yaml.Node) -> list[lexicon.Lexicon]:
-        found = []
-        for name in self.source.texts(node, "lexicon"):
-            if name in self.lexicons:
-                found.append(self.lexicons[name])
-            else:
-                self.source.complain(node, f"no lexicon {name!r} in this pack", nearest(name, self.lexicons))
-        return found

@@ -66,8 +66,7 @@ class Source:
 
     def complain(self, node: yaml.Node | None, what: str, help: str) -> None:
         """Record a problem at ``node``."""
-        mark = node.start_mark if node is not None else None
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        line, column = _place(node.start_mark if node is not None else None)
         self.problems.append(Problem(self.file, line, column, what, help))
 
     def mapping(
@@ -145,7 +144,7 @@ class Source:
 def scalar(node: yaml.Node) -> Any:
     """The value of a scalar node by YAML 1.2's core rules; quoted text stays text."""
     text = node.value
-    if node.style:
+    if getattr(node, "style", None):
         return text
     if text in _WORDS:
         return _WORDS[text]
@@ -164,6 +163,11 @@ def fits(value: object, kinds: tuple[type, ...]) -> bool:
 def describe(kinds: tuple[type, ...]) -> str:
     """Types in words, for messages."""
     return " or ".join(_TYPE_NAMES.get(kind, kind.__name__) for kind in kinds)
+
+
+def _place(mark: Any) -> tuple[int, int]:
+    """Line and column from 1; the marks of the C parser and of PyYAML share no type."""
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
 def _events(text: str, source: Source) -> Iterator[None]:
@@ -214,12 +218,10 @@ def read_yaml(text: str, file: str, problems: list[Problem]) -> tuple[Source, ya
             pass
         root = yaml.compose(text, Loader=_LOADER)
     except _Refused as refused:
-        mark = refused.at.start_mark
-        problems.append(Problem(file, mark.line + 1, mark.column + 1, refused.what, refused.help))
+        problems.append(Problem(file, *_place(refused.at.start_mark), refused.what, refused.help))
         return source, None
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        line, column = _place(getattr(error, "problem_mark", None))
         what = f"not YAML: {getattr(error, 'problem', None) or error}"
         problems.append(Problem(file, line, column, what, "mend the syntax (quotes, indentation)"))
         return source, None

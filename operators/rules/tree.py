@@ -72,7 +72,7 @@ class Not(Node):
 
 @dataclass(frozen=True, kw_only=True)
 class Count(Node):
-    """Bounds the child's number of hits, or of different turns that have one, in all or within some span of time."""
+    """Bounds the number of the child's hits, or of turns that have one, in all or within a span of time."""
 
     child: Node
     at_least: int
@@ -107,7 +107,7 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Scoped(Node):
-    """The child judged inside each window; ``chance`` (``absent``) drops windows in which nothing could have been said."""
+    """The child judged inside each window; ``chance`` drops windows in which ``chance_role`` has no turn."""
 
     child: Node
     window: Window

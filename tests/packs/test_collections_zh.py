@@ -57,4 +57,6 @@ def test_threat_by_words_needs_no_model(judge: Judge) -> None:
 
 def test_customer_words_never_count_against_the_agent(judge: Judge) -> None:
     (judgement,) = judge.judge(call("C 0-4 你他妈再打我就打断你的腿 | A 5-7 您消消气", META))
-    assert "hit" not in {judgement.verdicts[rule] for rule in ("threat", "profanity", "threat_veiled", "insult")}
+    assert "hit" not in {
+        judgement.verdicts[rule] for rule in ("threat", "profanity", "threat_veiled", "insult")
+    }

@@ -50,7 +50,9 @@ turns = st.lists(
 )  # fmt: skip
 
 
-def table(rows: list[tuple[str, int, str, str]], *, tags: bool, times: bool = True, call_id: str = "c") -> CallTable:
+def table(
+    rows: list[tuple[str, int, str, str]], *, tags: bool, times: bool = True, call_id: str = "c"
+) -> CallTable:
     at, pieces = 0.0, []
     for role, gap, text, tag in rows:
         start = max(at + gap / 10, 0.0)
@@ -63,7 +65,9 @@ def table(rows: list[tuple[str, int, str, str]], *, tags: bool, times: bool = Tr
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(turns, min_size=1, max_size=4))
-def test_a_call_is_judged_the_same_in_any_company(compiled: Compiled, calls: list[list[tuple[str, int, str, str]]]) -> None:
+def test_a_call_is_judged_the_same_in_any_company(
+    compiled: Compiled, calls: list[list[tuple[str, int, str, str]]]
+) -> None:
     judge = JUDGES.setdefault("all", compiled(EVERY))
     tables = [table(rows, tags=True, call_id=str(n)) for n, rows in enumerate(calls)]
     together = judge.judge(concat(tables))
@@ -102,7 +106,9 @@ JUDGES: dict[str, Judge] = {}
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(turns)
-def test_windows_agree_with_a_plain_reading(compiled: Compiled, rows: list[tuple[str, int, str, str]]) -> None:
+def test_windows_agree_with_a_plain_reading(
+    compiled: Compiled, rows: list[tuple[str, int, str, str]]
+) -> None:
     """A slow evaluator over characters, written from the reference and not from the code."""
     names = {(kind, hit, limit): f"{kind}_{hit}_{limit}" for kind in ("after", "before") for hit in ("first", "any", "each")
              for limit in (None, 0, 1, 2)}  # fmt: skip
@@ -134,7 +140,9 @@ def plainly(one: CallTable, kind: str, hit: str, limit: int | None) -> bool:
 
 
 def test_evidence_is_the_true_path(compiled: Compiled) -> None:
-    judge = compiled({"r": """
+    judge = compiled(
+        {
+            "r": """
 when:
   all:
     - any:
@@ -144,11 +152,19 @@ when:
     - absent: {keyword: {any: [核实]}, role: agent, as: asked}
       scope: {before: told, hit: first}
       as: unasked
-"""})
+"""
+        }
+    )
     (judgement,) = judge.judge(call("C 0-1 喂 | A 2-6 你弟弟欠钱 | C 7-8 啊", tag_labels=("t",)))
     (finding,) = judgement.findings
     words, missing = finding.evidence
-    assert (words.condition, words.operator, words.turn, words.role, words.words) == ("told/words", "keyword", 1, "agent", "欠钱")
+    assert (words.condition, words.operator, words.turn, words.role, words.words) == (
+        "told/words",
+        "keyword",
+        1,
+        "agent",
+        "欠钱",
+    )
     assert (words.char_start, words.char_end, words.start_ms, words.end_ms) == (3, 5, 4400, 6000)
     assert (missing.condition, missing.holds, missing.turn) == ("unasked/asked", False, None)
     assert (finding.turns, finding.start_ms, finding.end_ms) == ((1,), 4400, 6000)

@@ -65,7 +65,10 @@ def test_problem_is_named(body: str, what: str, write_pack: WritePack, registry:
 
 def test_all_problems_of_all_files_at_once(write_pack: WritePack, registry: Registry) -> None:
     message = problems(
-        write_pack, registry, a="when: {keywod: {any: [a]}}", b="when:\n  all:\n    - {tagg: {any: [a]}}\n    - {ref: q}"
+        write_pack,
+        registry,
+        a="when: {keywod: {any: [a]}}",
+        b="when:\n  all:\n    - {tagg: {any: [a]}}\n    - {ref: q}",
     )
     assert "a.yaml:8:8" in message
     assert "b.yaml:10:8" in message
@@ -91,9 +94,13 @@ def test_params_are_filled_in(compiled: Callable[..., Judge]) -> None:
 
 
 def test_lexicons(write_pack: WritePack, registry: Registry) -> None:
-    folder = write_pack({"r": "when: {keyword: {lexicon: [sound, plain]}}", "s": "when: {regex: {lexicon: [plain]}}"})
+    folder = write_pack(
+        {"r": "when: {keyword: {lexicon: [sound, plain]}}", "s": "when: {regex: {lexicon: [plain]}}"}
+    )
     (folder / "lexicons").mkdir()
-    (folder / "lexicons" / "sound.txt").write_text("match: pinyin\n傻逼  # a comment\n!傻笔画\n", encoding="utf-8")
+    (folder / "lexicons" / "sound.txt").write_text(
+        "match: pinyin\n傻逼  # a comment\n!傻笔画\n", encoding="utf-8"
+    )
     text = "words: [老赖]\nnot_in: [老赖账]\npatterns: ['脸皮.{0,2}厚']\nexclude: ['不是']"
     (folder / "lexicons" / "plain.yaml").write_text(text, encoding="utf-8")
     judge = Judge(load_pack(folder, registry))
