@@ -142,6 +142,7 @@ def serve(
     """Serve gRPC (earshot.v1.Inspection, health, reflection) until SIGTERM."""
     telemetry.configure()
     settings = config.load(**{k: v for k, v in {"listen": listen, "pack": pack}.items() if v})
+    grpc_server.credentials(settings)
     with open_road(settings) as road:
         asyncio.run(grpc_server.serve(road))
 

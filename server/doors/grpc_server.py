@@ -71,8 +71,12 @@ async def serve(road: Road) -> None:
         door.close()
 
 
-def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
-    """TLS when a certificate is set, mutual TLS with a client CA; plaintext only where nobody else listens."""
+def credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    """TLS when a certificate is set, mutual TLS with a client CA; None for plain text where nobody else listens.
+
+    Raises:
+        BadSetting: plain text would leave this machine.
+    """
     if settings.tls_certificate and settings.tls_key:
         ca = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
         pair = (settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())
@@ -87,7 +91,7 @@ def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
 
 
 def _listen(server: grpc.aio.Server, settings: Settings) -> None:
-    address, credentials = settings.listen, _credentials(settings)
+    address, credentials = settings.listen, credentials(settings)
     try:
         bound = (
             server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
