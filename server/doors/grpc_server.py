@@ -91,11 +91,9 @@ def credentials(settings: Settings) -> grpc.ServerCredentials | None:
 
 
 def _listen(server: grpc.aio.Server, settings: Settings) -> None:
-    address, credentials = settings.listen, credentials(settings)
+    address, secure = settings.listen, credentials(settings)
     try:
-        bound = (
-            server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
-        )
+        bound = server.add_secure_port(address, secure) if secure else server.add_insecure_port(address)
     except RuntimeError:
         bound = 0
     if not bound and not address.startswith("unix:"):
