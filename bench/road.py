@@ -3,9 +3,9 @@
     python -m bench.road [--quick] [--calls N] [--rounds N] [FILE…]
 
 Both sides go through the same Triton on the same audio in one run, interleaved: *bare* sends the recogniser
-exactly the cuts the road would send, all at once; *whole* inspects the files (decode, speech, recogniser, emotion,
-tags, operators, rules, report). Texts are compared before any figure is printed. Audio time is the calls' duration
-(both channels count once).
+exactly the cuts the road would send, all at once; *whole* inspects the files (decode, speech, recogniser,
+emotion, tags, operators, rules, report). Texts are compared before any figure is printed. Audio time is the
+calls' duration (both channels count once).
 """
 
 import argparse

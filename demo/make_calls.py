@@ -1,7 +1,7 @@
 """Synthesizes the demonstration calls: ``python -m demo.make_calls`` rewrites demo/calls from demo/scripts.
 
-8 kHz A-law WAV files as a telephone recorder writes them, metadata beside each. Needs the [dev] extra (espeak-ng
-comes with it); nothing is downloaded.
+8 kHz A-law WAV files as a telephone recorder writes them, metadata beside each. Needs the [dev] extra
+(espeak-ng comes with it); nothing is downloaded.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Names of everything that leaves the process as log or metric. Nothing else logs, and nothing logs speech or text.
+"""Names of what leaves the process as log or metric. Nothing else logs, and nothing logs speech or text.
 
 Levels: DEBUG for developers; INFO for one line per start, stop and repair; WARNING when something was lost in
 time but not in data; ERROR when an operator must act.

@@ -72,7 +72,7 @@ async def serve(road: Road) -> None:
 
 
 def credentials(settings: Settings) -> grpc.ServerCredentials | None:
-    """TLS when a certificate is set, mutual TLS with a client CA; None for plain text where nobody else listens.
+    """TLS when a certificate is set, mutual TLS with a client CA; None: plain text where nobody else listens.
 
     Raises:
         BadSetting: plain text would leave this machine.
@@ -86,7 +86,7 @@ def credentials(settings: Settings) -> grpc.ServerCredentials | None:
         return None
     raise BadSetting(
         f"refusing to serve calls in plain text on {settings.listen!r}",
-        help="set EARSHOT_TLS_CERTIFICATE and EARSHOT_TLS_KEY, or EARSHOT_ALLOW_PLAINTEXT=1 behind a TLS proxy",
+        help="set EARSHOT_TLS_CERTIFICATE and EARSHOT_TLS_KEY; behind a TLS proxy, EARSHOT_ALLOW_PLAINTEXT=1",
     )
 
 

@@ -30,9 +30,7 @@ class InspectionDoor(pb_grpc.InspectionServicer):
         self._room = road.settings.max_concurrent_calls
         self._threads = ThreadPoolExecutor(self._room, "inspect")
 
-    async def Inspect(
-        self, request: pb.InspectRequest, context: Context
-    ) -> pb.InspectResponse:
+    async def Inspect(self, request: pb.InspectRequest, context: Context) -> pb.InspectResponse:
         """Inspect one call; every error leaves as a typed status."""
         try:
             return await self._inspect(request, context)
@@ -51,9 +49,7 @@ class InspectionDoor(pb_grpc.InspectionServicer):
             )
         raise AssertionError("abort always raises")
 
-    async def _inspect(
-        self, request: pb.InspectRequest, context: Context
-    ) -> pb.InspectResponse:
+    async def _inspect(self, request: pb.InspectRequest, context: Context) -> pb.InspectResponse:
         if self._room <= 0:
             raise Busy(
                 f"{self._road.settings.max_concurrent_calls} inspections are in hand",

@@ -1,1 +1,1 @@
-"""The road: decode → speech → models → turns → operators → rules → report. One implementation of each step."""
+"""The road: decode → speech → models → turns → operators → rules → report. Each step exists once."""

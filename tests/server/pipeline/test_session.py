@@ -64,7 +64,9 @@ def test_swapped_channels_swap_the_roles(road: Road) -> None:
         t["role"] + t["text"] for t in swapped["turns"]
     )
     assert "irregular_payment_or_fee" in hits(straight)
-    assert "irregular_payment_or_fee" not in hits(swapped), "the same words from the customer are no violation"
+    assert "irregular_payment_or_fee" not in hits(swapped), (
+        "the same words from the customer are no violation"
+    )
 
 
 def test_mono_is_flagged_and_two_sided_rules_are_unknown(road: Road) -> None:
