@@ -164,6 +164,10 @@ def describe(param: Param) -> str:
     return f"{kinds} ({param.unit})" if param.unit else kinds
 
 
+_CALLED = {"separated": "separate sides", "emotion": "emotion scores", "tags": "tag scores"}
+"""How a need is spoken of where its own name would not be understood."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What every use of a plan found in a table.
@@ -185,7 +189,7 @@ class Evidence:
         """Why ``use`` is unknown for ``call``, in one clause; empty when it is known."""
         if not self.hits.unknown[use, call]:
             return ""
-        lacks = [need for need in self.uses[use].needs if self.lacking[need][call]]
+        lacks = [_CALLED.get(need, need) for need in self.uses[use].needs if self.lacking[need][call]]
         return f"the call has no {', '.join(lacks)}" if lacks else self.hits.reasons.get(use, "undecided")
 
 

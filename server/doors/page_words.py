@@ -41,7 +41,7 @@ TITLES: Mapping[str, str] = {
     "interruptions": "抢话次数", "interruption_total": "抢话合计", "talk": "说话时长",
     "talk_ratio": "说话占比", "speech_rate_p10": "语速低位", "speech_rate_p50": "语速中位",
     "speech_rate_p90": "语速高位", "response_p50": "应答中位", "agent_turns": "坐席轮次",
-    "customer_turns": "客户轮次", "times": "时间", "separated": "分离的双声道", "audio": "录音",
+    "customer_turns": "客户轮次", "times": "时间", "separate sides": "分离的双声道", "emotion scores": "情绪得分", "tag scores": "标签得分", "audio": "录音",
     "tags": "语义标签", "text": "文字", "mono": "单声道录音：无法区分坐席和客户",
     "identical_channels": "两个声道内容相同：无法区分坐席和客户", "truncated": "录音文件不完整",
     "damaged": "录音文件有损坏的片段", "no_turns": "没有任何对话内容", "silent_channel": "声道没有声音",
@@ -143,7 +143,7 @@ def reason_text(reason: str, titles: Mapping[str, str]) -> str:
     def absent(found: re.Match[str]) -> str:
         return f"缺少随录信息“{name(found.group(1), titles)}”，或其值无法比较"
 
-    told = re.sub(r"the call has no (\w+(?:, \w+)*)", lacking, reason)
+    told = re.sub(r"the call has no ([\w ]+(?:, [\w ]+)*)", lacking, reason)
     return re.sub(r"metadata field (\w+) is absent or does not compare with .+?(?=; |$)", absent, told)
 
 

@@ -114,7 +114,7 @@ def test_a_call_without_the_modality_is_unknown_and_has_no_hit() -> None:
     evidence = Plan([use]).evaluate(table)
     assert evidence.hits.call.tolist() == [0]
     assert evidence.hits.unknown.tolist() == [[False, True]]
-    assert evidence.why_unknown(0, 0) == "" and evidence.why_unknown(0, 1) == "the call has no separated"
+    assert evidence.why_unknown(0, 0) == "" and evidence.why_unknown(0, 1) == "the call has no separate sides"
 
 
 def test_a_role_needs_the_sides_apart() -> None:
