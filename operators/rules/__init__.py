@@ -1,7 +1,7 @@
 """Rules: YAML in, explained verdicts out. Language reference: docs/rules.md.
 
     pack.load_pack(name_or_folder, registry) -> Pack    RulesError (in parse) lists all problems
-    judge.compile_pack(pack) -> Judge                   once per pack; Judge.labels_needed() for start-up checks
+    judge.compile_pack(pack) -> Judge                   once per pack; .labels_needed() for start-up checks
     Judge.judge(table) -> list[Judgement]               one per call of the CallTable, in order
     Judge.verdicts(table) -> Verdicts                   columns only: verdict[R, C], no evidence
     lint.check(name_or_folder, registry)                list[Problem], empty when the pack is sound

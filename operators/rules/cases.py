@@ -123,7 +123,7 @@ class _CaseFile:
 
 
 def table_of(case: Case, labels: Mapping[str, tuple[str, ...]]) -> CallTable:
-    """The call of a case; it has scores for all ``labels`` of an operator when it writes any score of that kind.
+    """The call of a case; with scores for all ``labels`` of a kind when it writes any of that kind.
 
     Raises:
         ValueError: the script cannot be read.

@@ -271,8 +271,10 @@ def _counted(grid: Grid, frames: Frames, window: Window) -> Frames:
         to_ms = np.minimum(to_ms, n)
     else:
         from_ms = np.maximum(from_ms, grid.table.duration_ms[call] - n)
-    return replace(frames, lo=lo, hi=hi, from_ms=from_ms, to_ms=to_ms,
-                   parent=np.arange(len(frames)), anchor=np.full(len(frames), -1), timed=frames.timed or window.kind.endswith("ms"))  # fmt: skip
+    return replace(
+        frames, lo=lo, hi=hi, from_ms=from_ms, to_ms=to_ms, parent=np.arange(len(frames)),
+        anchor=np.full(len(frames), -1), timed=frames.timed or window.kind.endswith("ms"),
+    )  # fmt: skip
 
 
 def _anchored(grid: Grid, call: Int64, rows: Rows, window: Window) -> tuple[Int64, Int64, Int64, Int64]:

@@ -57,7 +57,8 @@ def test_missing_cases_are_found(write_pack: WritePack, registry: Registry) -> N
 
 
 def test_twins_are_found(write_pack: WritePack, registry: Registry) -> None:
-    twice = "when: {any: [{keyword: {any: [还钱]}, role: agent, as: a}, {keyword: {any: [还钱]}, role: agent, as: b}]}"
+    word = "{keyword: {any: [还钱]}, role: agent"
+    twice = f"when: {{any: [{word}, as: a}}, {word}, as: b}}]}}"
     found = "\n".join(map(str, lint.check(pack(write_pack, r=RULE, s=RULE, t=twice), registry)))
     assert "the same conditions as rule 'r'" in found
     assert "the same condition stands twice here" in found

@@ -1,6 +1,7 @@
 """Verdicts, evidence and scores of small packs; properties over generated calls."""
 
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,8 @@ Compiled = Callable[..., Judge]
 TAGS = ("p", "q")
 
 WINDOWS = [
-    "{first_turns: 2, of: agent}", "{last_turns: 1}", "{first_ms: 4000}", "{last_ms: 3000}", "{after: anchor, hit: last}",
+    "{first_turns: 2, of: agent}", "{last_turns: 1}", "{first_ms: 4000}", "{last_ms: 3000}",
+    "{after: anchor, hit: last}",
     *(f"{{{kind}: anchor, hit: {hit}{limit}}}" for kind in ("after", "before", "around", "same_turn")
       for hit in ("first", "any", "each")
       for limit in ("", ", turns: 1, of: customer", ", ms: 2000")
@@ -31,7 +33,7 @@ EVERY |= {f"a{n}": f"{DEFINE}when: {{absent: {{ref: both}}, scope: {w}}}" for n,
 EVERY |= {
     "seq": f"{DEFINE}when: {{seq: {{of: [{{ref: anchor}}, {{ref: both}}, {{ref: stop}}], within_turns: 2}}}}",
     "seq_ms": f"{DEFINE}when: {{seq: {{of: [{{ref: anchor}}, {{ref: both}}], within_ms: 3000}}}}",
-    "two": f"{DEFINE}when: {{all: [{{ref: both, count: {{at_least: 2, distinct: turn}}}}, {{not: {{ref: stop}}}}]}}",
+    "two": DEFINE + "when: {all: [{ref: both, count: {at_least: 2, distinct: turn}}, {not: {ref: stop}}]}",
     "few": f"{DEFINE}when: {{any: [{{ref: anchor}}, {{ref: both}}], count: {{at_most: 2}}}}",
     "near": f"{DEFINE}when: {{all: [{{ref: both}}, {{ref: stop}}], scope: {{around: anchor, turns: 1}}}}",
     "gated": f"{DEFINE}gate: {{ref: stop}}\nwhen: {{ref: both}}\nunless: {{ref: anchor}}",
@@ -110,10 +112,11 @@ def test_windows_agree_with_a_plain_reading(
     compiled: Compiled, rows: list[tuple[str, int, str, str]]
 ) -> None:
     """A slow evaluator over characters, written from the reference and not from the code."""
-    names = {(kind, hit, limit): f"{kind}_{hit}_{limit}" for kind in ("after", "before") for hit in ("first", "any", "each")
-             for limit in (None, 0, 1, 2)}  # fmt: skip
+    keys = product(("after", "before"), ("first", "any", "each"), (None, 0, 1, 2))
+    names = {(kind, hit, limit): f"{kind}_{hit}_{limit}" for kind, hit, limit in keys}
     rules = {
-        name: f"define: {{a: {{keyword: {{any: [甲]}}}}}}\nwhen: {{keyword: {{any: [乙]}}, scope: {{{k}: a, hit: {h}"
+        name: "define: {a: {keyword: {any: [甲]}}}\n"
+        f"when: {{keyword: {{any: [乙]}}, scope: {{{k}: a, hit: {h}"
         f"{'' if n is None else f', turns: {n}'}}}}}"
         for (k, h, n), name in names.items()
     }
@@ -171,7 +174,8 @@ when:
 
 
 def test_unknown_says_what_is_missing(compiled: Compiled) -> None:
-    judge = compiled({"r": "when: {any: [{tag: {any: [t]}, as: told}, {meta: {field: who, cmp: eq, value: x}}, "
+    judge = compiled({"r": "when: {any: [{tag: {any: [t]}, as: told}, "
+                           "{meta: {field: who, cmp: eq, value: x}}, "
                            "{keyword: {any: [a]}, count: {at_least: 2, within_ms: 1000}}]}"})  # fmt: skip
     (judgement,) = judge.judge(call("A a | C a"))
     (finding,) = judgement.findings
@@ -184,7 +188,8 @@ def test_unknown_says_what_is_missing(compiled: Compiled) -> None:
 
 def test_items_and_score(compiled: Compiled) -> None:
     pack = ("id: t\ntitle: t\nversion: '1'\nitems:\n  x: {zh: 甲, class: prohibited, severity: fatal}\n"
-            "  y: {zh: 乙, class: service, severity: minor}\n  z: {zh: 丙, class: service, severity: minor}\n")  # fmt: skip
+            "  y: {zh: 乙, class: service, severity: minor}\n"
+            "  z: {zh: 丙, class: service, severity: minor}\n")  # fmt: skip
     rules = {"a": "when: {keyword: {any: [甲]}}", "b": "when: {keyword: {any: [甲, 乙]}}"}
     judge = compiled(rules, pack=pack)
     (judgement,) = judge.judge(call("A 甲"))
