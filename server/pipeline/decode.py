@@ -24,8 +24,8 @@ from server.pipeline.media import Media, sniff
 from server.pipeline.models import Pcm
 
 FILES_PER_CHILD = 1000
-_SLOWEST_X = 100.0
-"""Sound that has arrived earns more wall time, a second for 100 s: long files end, hanging ones stop."""
+_SLOWEST_X = 20.0
+"""Sound that arrives earns wall time, a second for 20 s: long files end on a busy machine too, hangs do not."""
 _SILENT_PEAK = 16
 """Peak (of 32768) up to which a channel is silent: A-law codes silence as ±8, lossy codecs dither it."""
 _FULL_SCALE = 32_000
@@ -203,10 +203,14 @@ class Decoder:
                     return child
                 self._children.discard(child)
                 child.end()
-        child = self._starter.submit(Child, self._settings.decode_memory_bytes).result()
+            starting = self._starter.submit(Child, self._settings.decode_memory_bytes)
+        child = starting.result()
         with self._lock:
-            self._children.add(child)
-        return child
+            if not self._closed:
+                self._children.add(child)
+                return child
+        child.end()
+        raise Busy("the decoder was closed", help="send the file to a running server")
 
     def _give(self, child: Child, *, keep: bool) -> None:
         child.files += 1

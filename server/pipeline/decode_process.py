@@ -100,8 +100,9 @@ class Child:
             self._process.wait(0.05)
         except subprocess.TimeoutExpired:
             self._process.kill()
-        self._link.close()
-        return self._process.wait()
+        status = self._process.wait()
+        self._link.close()  # last: another thread may be reading from it until the process is gone
+        return status
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
