@@ -25,7 +25,7 @@ from server.pipeline.models import Pcm
 
 FILES_PER_CHILD = 1000
 _SLOWEST_X = 20.0
-"""Sound that arrives earns wall time, a second for 20 s: long files end on a busy machine too, hangs do not."""
+"""Sound that arrives earns wall time, a second for 20 s: long files end on a busy machine, hangs do not."""
 _SILENT_PEAK = 16
 """Peak (of 32768) up to which a channel is silent: A-law codes silence as ±8, lossy codecs dither it."""
 _FULL_SCALE = 32_000
