@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -33,22 +34,24 @@ class _Graph(nn.Module):
 
 def to_onnx(network: Recogniser, path: Path) -> None:
     """Export in float32 with dynamic batch and time."""
-    torch.onnx.export(
-        _Graph(network).eval(),
-        (torch.zeros(2, 16_000), torch.tensor([16_000, 9000])),
-        str(path),
-        input_names=["PCM", "LENGTHS"],
-        output_names=["CHARS", "SYLLABLES", "FRAMES"],
-        opset_version=17,
-        dynamic_axes={
-            "PCM": {0: "B", 1: "T"},
-            "LENGTHS": {0: "B"},
-            "CHARS": {0: "B", 1: "F"},
-            "SYLLABLES": {0: "B", 1: "F"},
-            "FRAMES": {0: "B"},
-        },
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer warns of constants that are constants
+        torch.onnx.export(
+            _Graph(network).eval(),
+            (torch.zeros(2, 16_000), torch.tensor([16_000, 9000])),
+            str(path),
+            input_names=["PCM", "LENGTHS"],
+            output_names=["CHARS", "SYLLABLES", "FRAMES"],
+            opset_version=17,
+            dynamic_axes={
+                "PCM": {0: "B", 1: "T"},
+                "LENGTHS": {0: "B"},
+                "CHARS": {0: "B", 1: "F"},
+                "SYLLABLES": {0: "B", 1: "F"},
+                "FRAMES": {0: "B"},
+            },
+            dynamo=False,
+        )
 
 
 def _axis(name: str, graph: Any) -> int | None:

@@ -20,14 +20,14 @@ FRAME_MS = 80.0
 class Weights(NamedTuple):
     """Log-linear weights, tuned on a development writer."""
 
-    syllable: float = 0.7
-    language: float = 0.4
+    syllable: float = 0.8
+    language: float = 0.3
     bonus: float = 2.5
-    tone_cost: float = 1.5
-    reading: float = 0.3
-    speaks: float = 0.2
+    tone_cost: float = 1.0
+    reading: float = 0.15
+    speaks: float = 0.3
     beam: int = 24
-    temperature: float = 1.0
+    temperature: float = 0.8
 
 
 class Units(NamedTuple):
