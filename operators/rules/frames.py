@@ -146,7 +146,6 @@ class Grid:
         self.run = np.cumsum(heads) - 1
         self.run_start = np.flatnonzero(heads)
         self.run_end = np.append(self.run_start[1:], table.n_turns)
-        self.run_call = call[self.run_start]
         self._run_role = table.turn_role[self.run_start]
 
     def whole_calls(self) -> Frames:
@@ -194,27 +193,25 @@ class Grid:
         """The position just before table row ``row`` of ``call``."""
         return (call << CALL) + ((row - self.offsets[call]) << ROW)
 
-    def _runs_of(self, of: str | None) -> tuple[Int64, Int64, Int64]:
+    def _runs_of(self, of: str | None) -> tuple[Int64, Int64]:
         chosen = np.ones(len(self.run_start), np.bool_) if of is None else self._run_role == ROLES.index(of)
-        return self.run_start[chosen], self.run_end[chosen], self.run_call[chosen]
+        return self.run_start[chosen], self.run_end[chosen]
 
     def turns_on(self, call: Int64, from_row: Int64, n: int, of: str | None) -> Int64:
-        """Where the n-th turn (of ``of``) from ``from_row`` on ends, at most the call's end."""
+        """Where the n-th turn (of ``of``) from ``from_row`` on ends; may lie beyond the call, where ``cut`` stops."""
         end_of_call = (call + 1) << CALL
-        starts, ends, calls = self._runs_of(of)
+        starts, ends = self._runs_of(of)
         nth = np.searchsorted(starts, from_row) + n - 1
         there = (nth >= 0) & (nth < len(starts))
         nth = np.where(there, nth, 0)
-        there &= np.append(calls, -1)[nth] == call
         return np.where(there, self.edge(call, np.append(ends, 0)[nth]), end_of_call)
 
     def turns_back(self, call: Int64, to_row: Int64, n: int, of: str | None) -> Int64:
-        """Where the n-th last turn (of ``of``) that ends by ``to_row`` begins, at least the call's start."""
-        starts, ends, calls = self._runs_of(of)
+        """Where the n-th last turn (of ``of``) that ends by ``to_row`` begins; may lie before the call."""
+        starts, ends = self._runs_of(of)
         nth = np.searchsorted(ends, to_row, side="right") - n
         there = (nth >= 0) & (nth < len(starts))
         nth = np.where(there, nth, 0)
-        there &= np.append(calls, -1)[nth] == call
         return np.where(there, self.edge(call, np.append(starts, 0)[nth]), call << CALL)
 
     def spoken_in(self, frames: Frames, role: str | None) -> Bool:
