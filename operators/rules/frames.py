@@ -198,7 +198,7 @@ class Grid:
         return self.run_start[chosen], self.run_end[chosen]
 
     def turns_on(self, call: Int64, from_row: Int64, n: int, of: str | None) -> Int64:
-        """Where the n-th turn (of ``of``) from ``from_row`` on ends; may lie beyond the call, where ``cut`` stops."""
+        """Where the n-th turn (of ``of``) from ``from_row`` on ends; may lie beyond the call."""
         end_of_call = (call + 1) << CALL
         starts, ends = self._runs_of(of)
         nth = np.searchsorted(starts, from_row) + n - 1
