@@ -1,7 +1,7 @@
 """What a text must contain before a pattern can match it: short strings that one scan finds for all patterns.
 
-``required`` reads a pattern once; anything that it does not understand simply demands nothing, so a text is never
-passed over by mistake.
+``required`` reads a pattern once; anything that it does not understand simply demands nothing, so a text is
+never passed over by mistake.
 """
 
 import re
@@ -18,7 +18,7 @@ _SETS = 2
 
 
 def required(pattern: str) -> tuple[Atoms, ...]:
-    """Sets of strings, of each of which a match of ``pattern`` contains at least one; none if nothing is sure."""
+    """Sets of strings; a match of ``pattern`` contains at least one of each. None if nothing is sure."""
     if "[:" in pattern:  # a class name such as [:alpha:], which Python reads as a set of letters
         return ()
     try:
