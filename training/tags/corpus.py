@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -31,7 +32,7 @@ _ASKED_WHEN = "那您这边什么时候能还进来呢"
 
 @dataclass(frozen=True)
 class Turn:
-    """One turn with its tags. ``known`` limits the tags whose absence is certain (None: all of its role's)."""
+    """One turn with its tags; ``known`` limits the tags whose absence is certain (None: its role's)."""
 
     text: str
     role: str
@@ -47,8 +48,8 @@ def tag_labels(catalogue: Path) -> tuple[str, ...]:
     return tuple(tag["id"] for tag in _tags(catalogue))
 
 
-def _tags(catalogue: Path) -> list[dict[str, object]]:
-    loaded: list[dict[str, object]] = yaml.load(catalogue.read_text(encoding="utf-8"), yaml.CSafeLoader)["tags"]
+def _tags(catalogue: Path) -> list[dict[str, Any]]:
+    loaded: list[dict[str, Any]] = yaml.load(catalogue.read_text(encoding="utf-8"), yaml.CSafeLoader)["tags"]
     return loaded
 
 
@@ -63,18 +64,20 @@ def dialogues(folder: Path) -> Iterator[Turn]:
                 continue
             role, text, tags = [*line.split("|"), ""][:3]
             names = frozenset(tag.strip() for tag in tags.split(",") if tag.strip())
-            yield Turn(text.strip(), "agent" if role == "a" else "customer", previous, names, source=path.stem)
+            yield Turn(
+                text.strip(), "agent" if role == "a" else "customer", previous, names, source=path.stem
+            )
             previous = text.strip()
 
 
 def catalogue_examples(catalogue: Path) -> Iterator[Turn]:
     """The catalogue's positive and negative utterances of each tag."""
     for tag in _tags(catalogue):
-        for positive in tag["pos"]:  # type: ignore[attr-defined]
+        for positive in tag["pos"]:
             text, also = (positive["t"], positive["also"]) if isinstance(positive, dict) else (positive, [])
-            names = frozenset([str(tag["id"]), *([also] if isinstance(also, str) else also)])
-            yield Turn(text, str(tag["role"]), tags=names, source="catalogue")
-        for negative in tag["neg"]:  # type: ignore[attr-defined]
+            names = frozenset([tag["id"], *([also] if isinstance(also, str) else also)])
+            yield Turn(text, tag["role"], tags=names, source="catalogue")
+        for negative in tag["neg"]:
             yield Turn(negative["t"], negative["by"], tags=frozenset(negative["is"]), source="catalogue")
 
 
@@ -89,7 +92,9 @@ def phrases(folder: Path) -> Iterator[Turn]:
                 seen.add((intent, line))
                 tag = PHRASE_INTENTS[intent]
                 asked = _ASKED_WHEN if tag in ("c_promise_to_pay", "c_hardship_negotiate") else _ASKED_WHO
-                yield Turn(line[2:].strip(), "customer", asked, frozenset([tag]), weight=0.5, source="phrases")
+                yield Turn(
+                    line[2:].strip(), "customer", asked, frozenset([tag]), weight=0.5, source="phrases"
+                )
 
 
 def insults(path: Path, limit: int) -> Iterator[Turn]:
@@ -159,16 +164,3 @@ def _phone(path: Path) -> Iterator[list[str]]:
         talk = json.loads(line)
         pairs = zip(talk["right"], talk["left"], strict=False)
         yield [re.sub(r"\s+", "", side) for pair in pairs for side in pair]
-
-
-def plain_texts(folder: Path) -> Iterator[str]:
-    """Unlabelled Mandarin of all public sets, for the first acquaintance with the language."""
-    for turns in harmless(folder).values():
-        yield from (turn.text for turn in turns)
-    for line in (folder / "teleantifraud_synthetic/fraud_dialogues.jsonl").read_text(encoding="utf-8").splitlines():
-        talk = json.loads(line)
-        yield from [*talk["left"], *talk["right"]]
-    for line in (folder / "aishell1_test_transcripts/aishell_test.txt").read_text(encoding="utf-8").splitlines():
-        yield json.loads(line)["text"]
-    with (folder / "cold/train.csv").open(encoding="utf-8-sig", newline="") as file:
-        yield from (row["TEXT"] for row in csv.DictReader(file))

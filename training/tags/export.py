@@ -28,7 +28,9 @@ def permitted(labels: Sequence[str]) -> NDArray[np.float32]:
     )
 
 
-def _constants(layer: Layer, calibration: Calibration, labels: Sequence[str]) -> dict[str, NDArray[np.generic]]:
+def _constants(
+    layer: Layer, calibration: Calibration, labels: Sequence[str]
+) -> dict[str, NDArray[np.generic]]:
     """Initializers; row 0 of the tables is the padding and weighs nothing; a family is a range of ids."""
     stored, scale = quantised(layer.weights * calibration.scale)
     letters = np.array([gram[0] for gram in layer.features.grams])
@@ -88,7 +90,9 @@ def _nodes() -> list[onnx.NodeProto]:
 
 def save(layer: Layer, calibration: Calibration, labels: Sequence[str], path: Path) -> None:
     """Write the graph; inputs NGRAMS int64 [B, F] and ROLE int64 [B], output SCORES [B, N]."""
-    stored = [numpy_helper.from_array(value, name) for name, value in _constants(layer, calibration, labels).items()]
+    stored = [
+        numpy_helper.from_array(value, name) for name, value in _constants(layer, calibration, labels).items()
+    ]
     graph = helper.make_graph(
         _nodes(),
         "semantic_tags",

@@ -9,12 +9,12 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 from pypinyin import Style, lazy_pinyin
-from scipy import sparse
+from scipy import sparse  # type: ignore[import-untyped]
 
 from training.tags.corpus import Turn
 
 MODEL = Path(__file__).parents[2] / "model_repository/semantic_tags"
-FAMILY_WEIGHTS = {"p": 0.4, "s": 0.7, "t": 1.0}
+FAMILY_WEIGHTS = {"p": 0.6, "s": 0.7, "t": 1.0}
 """Length of each family's part of a turn's vector."""
 
 
@@ -57,7 +57,9 @@ class Misheard:
 
     def turn(self, turn: Turn, *, weight: float) -> Turn:
         """The turn as a poor recogniser would have written it."""
-        return replace(turn, text=self._text(turn.text), previous=self._text(turn.previous), weight=turn.weight * weight)
+        return replace(
+            turn, text=self._text(turn.text), previous=self._text(turn.previous), weight=turn.weight * weight
+        )
 
     def _text(self, text: str) -> str:
         draws = self._rng.random(len(text))
@@ -94,7 +96,9 @@ class Features:
             values.append(self.rarity[ids] * (lengths / np.sqrt(np.maximum(square, 1e-12)))[family[ids]])
             places.append(ids)
             ends.append(ends[-1] + len(ids))
-        return sparse.csr_matrix((np.concatenate(values), np.concatenate(places), ends), (len(bags), len(self.grams)))
+        return sparse.csr_matrix(
+            (np.concatenate(values), np.concatenate(places), ends), (len(bags), len(self.grams))
+        )
 
 
 def count(bags: Sequence[set[str]], *, at_least: int) -> Features:

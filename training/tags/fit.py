@@ -13,8 +13,8 @@ from training.tags.features import Features, count
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-LOUDEST = 28_000
-"""N-grams kept: those with the largest weights."""
+LOUDEST = 30_000
+"""N-grams kept: those with the largest share in the tags' weights."""
 POSITIVE_WEIGHT, PENALTY = 3.0, 0.5
 SIDES = {"a_": "agent", "c_": "customer"}
 
@@ -54,7 +54,10 @@ class Bags:
 def allowed(turns: Sequence[Turn], labels: Sequence[str]) -> Bools:
     """[n, N]: a tag's presence or absence is certain in a turn (its role's tags, narrowed by ``known``)."""
     return np.array(
-        [[SIDES[tag[:2]] == turn.role and (turn.known is None or tag in turn.known) for tag in labels] for turn in turns]
+        [
+            [SIDES[tag[:2]] == turn.role and (turn.known is None or tag in turn.known) for tag in labels]
+            for turn in turns
+        ]
     )
 
 
@@ -63,15 +66,21 @@ def present(turns: Sequence[Turn], labels: Sequence[str]) -> Bools:
     return np.array([[tag in turn.tags for tag in labels] for turn in turns])
 
 
-def fit(turns: Sequence[Turn], labels: Sequence[str], bags: Bags, *, loudest: int = LOUDEST) -> Layer:
-    """Fit all n-grams seen twice, keep the ``loudest``, fit again."""
-    read = [bags.of(turn) for turn in turns]
-    everything = count(read, at_least=2)
-    weights, _ = _solve(everything, turns, read, labels)
-    importance = np.abs(weights / np.maximum(np.abs(weights).max(0), 1e-9)).max(1)
+def fit(
+    turns: Sequence[Turn], extra: Sequence[Turn], labels: Sequence[str], bags: Bags, *, loudest: int = LOUDEST
+) -> Layer:
+    """Fit the n-grams that stand in two ``turns``, keep the ``loudest``, fit again.
+
+    ``extra`` turns (misheard, harmless, comments) teach weights, but bring no n-grams of their own.
+    """
+    everything = count([bags.of(turn) for turn in turns], at_least=2)
+    taught = [*turns, *extra]
+    read = [bags.of(turn) for turn in taught]
+    weights, _ = _solve(everything, taught, read, labels)
+    importance = (weights**2 / (weights**2).sum(0)).sum(1)
     kept = np.sort(np.argsort(-importance, kind="stable")[:loudest])
     features = Features(tuple(everything.grams[place] for place in kept), everything.rarity[kept])
-    return Layer(features, *_solve(features, turns, read, labels))
+    return Layer(features, *_solve(features, taught, read, labels))
 
 
 def _solve(

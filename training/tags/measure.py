@@ -1,4 +1,4 @@
-"""Figures of the tag model: per tag, over all, by whole writers held out, and false alarms on harmless talk."""
+"""Figures of the tag model: by tag on writers held out, and false alarms on harmless talk."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +10,19 @@ from training.tags.corpus import Turn
 from training.tags.fit import Bags, Bools, Calibration, Floats, allowed, calibrate, fit, present
 
 FOLDS = 4
+
+
+@dataclass(frozen=True)
+class Material:
+    """All turns: our own with two misheard copies, the examples, foreign talk that teaches weights only."""
+
+    own: list[Turn]
+    misheard: list[Turn]
+    """Copies of ``own``, in order, that train."""
+    noisy: list[Turn]
+    """Copies of ``own``, in order, that only measure."""
+    examples: list[Turn]
+    foreign: list[Turn]
 
 
 @dataclass(frozen=True)
@@ -38,25 +51,20 @@ def folds_of(turns: Sequence[Turn]) -> NDArray[np.int64]:
     return np.array([writers.index(turn.source) * FOLDS // len(writers) for turn in turns])
 
 
-def held_out(
-    own: Sequence[Turn], misheard: Sequence[Turn], noisy: Sequence[Turn], other: Sequence[Turn],
-    labels: Sequence[str], bags: Bags,
-) -> HeldOut:  # fmt: skip
-    """Cross-validate by whole writers; ``misheard`` copies train, ``noisy`` copies only test."""
-    folds = folds_of(own)
-    decisions, heard = np.zeros((len(own), len(labels))), np.zeros((len(own), len(labels)))
+def held_out(material: Material, labels: Sequence[str], bags: Bags) -> HeldOut:
+    """Cross-validate by whole writers; misheard copies of held-out turns are not trained on either."""
+    own, folds = material.own, folds_of(material.own)
+    decisions, noisy = np.zeros((len(own), len(labels))), np.zeros((len(own), len(labels)))
     for fold in range(FOLDS):
-        learnt = np.flatnonzero(folds != fold)
-        layer = fit([*(own[i] for i in learnt), *(misheard[i] for i in learnt), *other], labels, bags)
-        held = np.flatnonzero(folds == fold)
+        learnt, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        extra = [*(material.misheard[i] for i in learnt), *material.foreign]
+        layer = fit([*(own[i] for i in learnt), *material.examples], extra, labels, bags)
         decisions[held] = layer.decide([bags.of(own[i]) for i in held])
-        heard[held] = layer.decide([bags.of(noisy[i]) for i in held])
-    return HeldOut(decisions, heard, folds)
+        noisy[held] = layer.decide([bags.of(material.noisy[i]) for i in held])
+    return HeldOut(decisions, noisy, folds)
 
 
-def flagged(
-    found: HeldOut, decisions: Floats, own: Sequence[Turn], labels: Sequence[str]
-) -> Bools:
+def flagged(found: HeldOut, decisions: Floats, own: Sequence[Turn], labels: Sequence[str]) -> Bools:
     """[n, N] tags at 0.5, each fold calibrated on the others only."""
     carried, certain = present(own, labels), allowed(own, labels)
     flags = np.zeros_like(carried)
@@ -88,5 +96,9 @@ def false_alarms(
 ) -> dict[str, float]:
     """Share of harmless turns with any violation flagged, and per tag where above 0.2 %."""
     flags = (calibration.scores(decisions) > 0.5) & allowed(turns, labels)
-    rates = {tag: float(flags[:, place].mean()) for place, tag in enumerate(labels) if flags[:, place].mean() > 0.002}
+    rates = {
+        tag: float(flags[:, place].mean())
+        for place, tag in enumerate(labels)
+        if flags[:, place].mean() > 0.002
+    }
     return {"any": float(flags.any(1).mean()), **rates}

@@ -19,6 +19,9 @@ SEED = 20261124
 HARMLESS_TURNS = 1500
 """Harmless turns of each public corpus that train; the rest only measures false alarms."""
 
+COMMENTS = 600
+"""Comments of each kind, offensive or not, that train the insult tag."""
+
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -39,7 +42,8 @@ def _report(found: measure.HeldOut, own: Sequence[Turn], labels: Sequence[str]) 
         flags = measure.flagged(found, decisions, own, labels)
         rows = measure.by_tag(flags, own, labels)
         macro = np.mean([row.f1 for row in rows])
-        print(f"held-out writers, {name}: macro F1 {macro:.3f}, micro F1 {measure.micro_f1(flags, own, labels):.3f}")
+        micro = measure.micro_f1(flags, own, labels)
+        print(f"held-out writers, {name}: macro F1 {macro:.3f}, micro F1 {micro:.3f}")
         if name == "as written":
             print(f"{'tag':26}{'turns':>6}{'precision':>11}{'recall':>8}{'F1':>7}")
             for row in rows:
@@ -52,40 +56,56 @@ def _report_alarms(
     for name, turns in talk.items():
         decisions = layer.decide([bags.of(turn) for turn in turns])
         rates = measure.false_alarms(turns, decisions, calibration, labels)
-        print(f"false alarms, {name} ({len(turns)} turns):", json.dumps({k: round(v, 4) for k, v in rates.items()}))
+        print(
+            f"false alarms, {name} ({len(turns)} turns):",
+            json.dumps({k: round(v, 4) for k, v in rates.items()}),
+        )
+
+
+def _material(data: Path, catalogue: Path, harmless: list[Turn], readers: dict[str, str]) -> measure.Material:
+    text = data / "text"
+    own = list(corpus.dialogues(data / "dialogues"))
+    examples = [*corpus.catalogue_examples(catalogue), *corpus.phrases(text / "collection_rasa_yalong")]
+    comments = list(corpus.insults(text / "cold/train.csv", COMMENTS))
+    print(
+        f"turns: own {len(own)}, examples {len(examples)}, harmless {len(harmless)}, comments {len(comments)}"
+    )
+    taught = features.Misheard(readers, rate=0.1, seed=SEED)
+    measured = features.Misheard(readers, rate=0.08, seed=SEED + 1)
+    misheard = [taught.turn(turn, weight=0.5) for turn in own]
+    noisy = [measured.turn(turn, weight=1.0) for turn in own]
+    return measure.Material(own, misheard, noisy, examples, [*harmless, *comments])
+
+
+def _save(
+    layer: Layer, calibration: Calibration, labels: Sequence[str], readers: dict[str, str], out: Path
+) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    export.save(layer, calibration, labels, out / "weights.onnx")
+    (out / "ngrams.txt").write_text("\n".join(layer.features.grams) + "\n", encoding="utf-8")
+    syllables = json.dumps(readers, ensure_ascii=False, indent=0)
+    (out / "syllables.json").write_text(syllables, encoding="utf-8")
+    size = (out / "weights.onnx").stat().st_size
+    print(f"weights.onnx {size} bytes, {len(layer.features.grams)} n-grams")
 
 
 def main() -> None:
     """Measure on held-out writers, then train on all of them and write the model's files."""
     options = _parse()
     catalogue = options.catalogue or options.data.parent / "catalogue.yaml"
-    text = options.data / "text"
     labels = corpus.tag_labels(catalogue)
-    own = list(corpus.dialogues(options.data / "dialogues"))
-    harmless, unheard = _split_harmless(corpus.harmless(text))
-    examples = [*corpus.catalogue_examples(catalogue), *corpus.phrases(text / "collection_rasa_yalong")]
-    comments = list(corpus.insults(text / "cold/train.csv", 600))
-    print(f"turns: own {len(own)}, examples {len(examples)}, harmless {len(harmless)}, comments {len(comments)}")
-
-    readers = features.syllables(turn.text for turn in own)
+    readers = features.syllables(turn.text for turn in corpus.dialogues(options.data / "dialogues"))
+    harmless, unheard = _split_harmless(corpus.harmless(options.data / "text"))
+    material = _material(options.data, catalogue, harmless, readers)
     bags = Bags(features.served(), readers)
-    mishear = features.Misheard(readers, rate=0.1, seed=SEED)
-    misheard = [mishear.turn(turn, weight=0.5) for turn in own]
-    mishear_worse = features.Misheard(readers, rate=0.08, seed=SEED + 1)
-    noisy = [mishear_worse.turn(turn, weight=1.0) for turn in own]
-    other = [*examples, *harmless, *comments]
 
-    found = measure.held_out(own, misheard, noisy, other, labels, bags)
-    _report(found, own, labels)
+    found = measure.held_out(material, labels, bags)
+    _report(found, material.own, labels)
+    own = material.own
     calibration = calibrate(found.decisions, present(own, labels), allowed(own, labels))
-    layer = fit([*own, *misheard, *other], labels, bags)
+    layer = fit([*own, *material.examples], [*material.misheard, *material.foreign], labels, bags)
     _report_alarms(layer, calibration, unheard, labels, bags)
-
-    options.out.mkdir(parents=True, exist_ok=True)
-    export.save(layer, calibration, labels, options.out / "weights.onnx")
-    (options.out / "ngrams.txt").write_text("\n".join(layer.features.grams) + "\n", encoding="utf-8")
-    (options.out / "syllables.json").write_text(json.dumps(readers, ensure_ascii=False, indent=0), encoding="utf-8")
-    print(f"weights.onnx {(options.out / 'weights.onnx').stat().st_size} bytes, {len(layer.features.grams)} n-grams")
+    _save(layer, calibration, labels, readers, options.out)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,13 @@ import onnxruntime
 from numpy.typing import NDArray
 
 ROLES = ("agent", "customer", "other")
-WINDOW, OVERLAP = 120, 30
+WINDOW, OVERLAP = 60, 25
 """Characters read at once; a longer text is read in windows and keeps the highest score of each tag."""
 LONGEST_PREVIOUS = 60
 """Characters of the turn before that are read: its end, which this turn answers."""
 MAX_CHARACTERS = 20_000
 
-FAMILIES = (("p", 2), ("s", 3), ("t", 4))
+FAMILIES = (("p", 2), ("s", 2), ("t", 3))
 """Families of n-grams and their longest: turn before, sounds of this turn, text of this turn."""
 PAD = 0
 START, END = "^", "$"
@@ -83,7 +83,9 @@ class TagClassifier:
 
     def __init__(self, folder: Path) -> None:
         """Load ``weights.onnx``, ``syllables.json`` and ``ngrams.txt`` from a folder."""
-        self._spelling = Spelling.of_syllables(json.loads((folder / "syllables.json").read_text(encoding="utf-8")))
+        self._spelling = Spelling.of_syllables(
+            json.loads((folder / "syllables.json").read_text(encoding="utf-8"))
+        )
         known = (folder / "ngrams.txt").read_text(encoding="utf-8").splitlines()
         self._ids = {gram: index for index, gram in enumerate(known, PAD + 1)}
         options = onnxruntime.SessionOptions()

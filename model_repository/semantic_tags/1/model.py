@@ -22,12 +22,13 @@ class TritonPythonModel:
         labels = parameters["labels"]["string_value"].split(",")
         if len(labels) != self._classifier.n_labels:
             raise pb_utils.TritonModelException(
-                f"semantic_tags: config.pbtxt has {len(labels)} labels, the weights {self._classifier.n_labels}\n"
+                f"semantic_tags: config.pbtxt has {len(labels)} labels, "
+                f"the weights {self._classifier.n_labels}\n"
                 "help: take config.pbtxt and the weights from the same training run"
             )
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """Score all turns of the batch at once; a bad request gets its own error, the others their scores."""
+        """Score all turns of the batch at once; a bad request gets its own error, the others scores."""
         texts: tuple[list[str], list[str], list[str]] = ([], [], [])
         answers: list[Any] = []
         for request in requests:
