@@ -1,21 +1,27 @@
 """How much of the recogniser's speed is left when the whole road runs.
 
-    python -m bench.road [--quick] [--calls N] [--rounds N] [FILE…]
+    python -m bench.road [--quick] [--calls N] [--rounds N] [--as-is] [FILE…]
 
 Both sides go through the same Triton on the same audio in one run, interleaved: *bare* sends the recogniser
 exactly the cuts the road would send, all at once; *whole* inspects the files (decode, speech, recogniser,
 emotion, tags, operators, rules, report). Texts are compared before any figure is printed. Audio time is the
 calls' duration (both channels count once).
+
+Without files, the two-channel demonstration calls are joined into one of 106 s, the length of an ordinary
+collections call; ``--as-is`` takes the given files (or the four short demonstration calls) as they are.
 """
 
 import argparse
 import json
 import statistics
+import tempfile
+import wave
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -39,8 +45,26 @@ class Work:
     hours: float
 
 
+def joined(road: Road, paths: Sequence[Path], folder: Path) -> Path:
+    """One call of all two-channel files in ``paths``, one after the other, as a PCM WAV in ``folder``."""
+    pieces = []
+    for source in files.find(paths):
+        if source.transcript is None:
+            audio = road.decoder.decode(
+                source.path.read_bytes(), sample_rate_hz=road.sample_rate_hz, deadline_s=60
+            )
+            pieces += [audio.pcm] if audio.channels == 2 else []
+    path = folder / "joined.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(road.sample_rate_hz)
+        file.writeframes(np.concatenate(pieces, axis=1).T.tobytes())
+    return path
+
+
 def prepare(road: Road, paths: Sequence[Path], calls: int) -> Work:
-    """``calls`` copies of the given two-channel files, and their cuts for the bare side."""
+    """``calls`` copies of the given files, and their cuts for the bare side."""
     found = [source for source in files.find(paths) if source.transcript is None]
     sources = [found[i % len(found)] for i in range(calls)]
     cuts: list[Pcm] = []
@@ -80,13 +104,17 @@ def main() -> None:
     parser.add_argument(
         "paths", nargs="*", type=Path, default=[CALLS], help="recordings or folders (default: the demo calls)"
     )
-    parser.add_argument("--calls", type=int, default=96)
+    parser.add_argument("--calls", type=int, default=64)
+    parser.add_argument(
+        "--as-is", action="store_true", help="do not join the recordings into one longer call"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="ends within a minute")
     arguments = parser.parse_args()
-    calls, rounds = (24, 3) if arguments.quick else (arguments.calls, arguments.rounds)
-    with open_road(config.load()) as road:
-        work = prepare(road, arguments.paths, calls)
+    calls, rounds = (32, 3) if arguments.quick else (arguments.calls, arguments.rounds)
+    with open_road(config.load()) as road, tempfile.TemporaryDirectory() as folder:
+        paths = arguments.paths if arguments.as_is else [joined(road, arguments.paths, Path(folder))]
+        work = prepare(road, paths, calls)
         bare(road, work), whole(road, work)
         pairs = [(bare(road, work), whole(road, work)) for _ in range(rounds)]
     if any(b[1] != w[1] for b, w in pairs):

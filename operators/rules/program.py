@@ -6,6 +6,7 @@ A verdict that is true or false stays so whatever the unknown parts turn out to 
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 
@@ -244,13 +245,24 @@ def _own(kept: f.Rows, all_rows: f.Rows, truth: "np.ndarray[tuple[int, ...], np.
 
 def _combine(parts: list[Result], n: int) -> Result:
     """At least ``n`` of the parts."""
-    sure = np.sum([part.truth == TRUE for part in parts], axis=0)
-    may = np.sum([part.truth != FALSE for part in parts], axis=0)
-    truth = np.where(sure >= n, TRUE, np.where(may >= n, UNKNOWN, FALSE)).astype(np.int8)
+    truth = _of_truths([part.truth for part in parts], n)
+    open_ = reduce(np.logical_or, [part.open | (part.truth == UNKNOWN) for part in parts]) & (truth != FALSE)
+    if not any(len(part.rows) for part in parts):
+        return Result(truth=truth, rows=f.NO_ROWS, open=open_)
     whole = f.union([part.rows for part in parts])
-    rows = whole.take(truth[whole.frame] == TRUE) if len(whole) else whole
-    open_ = np.logical_or.reduce([part.open | (part.truth == UNKNOWN) for part in parts])
-    return Result(truth=truth, rows=rows, open=open_ & (truth != FALSE))
+    return Result(truth=truth, rows=whole.take(truth[whole.frame] == TRUE), open=open_)
+
+
+def _of_truths(truths: list[Int8], n: int) -> Int8:
+    """Kleene's "at least ``n``": FALSE < UNKNOWN < TRUE, so all is the least of them and any the greatest."""
+    if n == len(truths):
+        return reduce(np.minimum, truths)  # type: ignore[arg-type]
+    if n == 1:
+        return reduce(np.maximum, truths)  # type: ignore[arg-type]
+    if n > len(truths):
+        return np.zeros_like(truths[0])
+    ranked: Int8 = np.sort(np.stack(truths), axis=0)[len(truths) - n]
+    return ranked
 
 
 def _close(rows: f.Rows, n: int, within_ms: int, frames: int) -> Bool:

@@ -18,6 +18,9 @@ from server.config import Settings
 from server.errors import BadModel
 from server.pipeline.models import ModelInfo, Pcm, Units
 
+TURNS_A_REQUEST = 32
+"""Turns of a call that travel together: a request costs both sides more than the tags of a turn do."""
+
 
 @dataclass(frozen=True)
 class ModelState:
@@ -96,7 +99,7 @@ class TritonModels:
     def emotions(self, segments: Sequence[Pcm], *, deadline_s: float) -> NDArray[np.float32]:
         """Emotion scores [S, K] in 0..1 of segments, which have the recogniser's sample rate."""
         rate = self._sample_rate_hz
-        read = contract.read_scores(contract.EMOTION, len(self.emotion.labels))
+        read = contract.read_scores(contract.EMOTION, 1, len(self.emotion.labels))
 
         def job(pcm: Pcm) -> Job[contract.Scores]:
             return Job(contract.audio_request(contract.EMOTION, pcm, rate), read, len(pcm))
@@ -110,14 +113,16 @@ class TritonModels:
         self, texts: Sequence[str], roles: Sequence[str], previous: Sequence[str], *, deadline_s: float
     ) -> NDArray[np.float32]:
         """Tag scores [T, N] in 0..1 of turns, given each turn's role and the text of the turn before it."""
-        read = contract.read_scores(contract.TAGS, len(self.tags.labels))
+        width = len(self.tags.labels)
 
-        def job(text: str, role: str, before: str) -> Job[contract.Scores]:
-            return Job(contract.turn_request(text, role, before), read, len(text))
+        def job(first: int) -> Job[contract.Scores]:
+            turns = slice(first, first + TURNS_A_REQUEST)
+            request = contract.turns_request(texts[turns], roles[turns], previous[turns])
+            size = sum(map(len, texts[turns]))
+            return Job(request, contract.read_scores(contract.TAGS, len(texts[turns]), width), size)
 
-        jobs = [job(*turn) for turn in zip(texts, roles, previous, strict=True)]
-        rows = self._supervisor.wards[contract.TAGS].lane.ask_all(jobs, deadline_s)
-        return _stack(rows, len(self.tags.labels))
+        jobs = [job(first) for first in range(0, len(texts), TURNS_A_REQUEST)]
+        return _stack(self._supervisor.wards[contract.TAGS].lane.ask_all(jobs, deadline_s), width)
 
     def state(self) -> TritonState:
         """The server and its models now, for health checks and ``earshot doctor``."""
@@ -173,4 +178,4 @@ def _check_rates(models: TritonModels) -> None:
 
 
 def _stack(rows: list[contract.Scores], width: int) -> NDArray[np.float32]:
-    return np.stack(rows) if rows else np.zeros((0, width), np.float32)
+    return np.concatenate(rows) if rows else np.zeros((0, width), np.float32)

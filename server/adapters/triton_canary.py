@@ -82,8 +82,8 @@ def _plain_canary(info: ModelInfo) -> Canary:
     labels = len(info.labels)
     if info.name == contract.TAGS:
         return Canary(
-            contract.turn_request("你好", "agent", ""),
-            contract.read_scores(info.name, labels),
+            contract.turns_request(("你好",), ("agent",), ("",)),
+            contract.read_scores(info.name, 1, labels),
             known_answer=False,
         )
     sample_rate_hz = int((info.parameters or {}).get("sample_rate_hz", _PLAIN_HZ))
@@ -93,7 +93,7 @@ def _plain_canary(info: ModelInfo) -> Canary:
         return Canary(
             request, lambda outputs: contract.read_units(outputs, _PLAIN_AUDIO_MS), known_answer=False
         )
-    return Canary(request, contract.read_scores(info.name, labels), known_answer=False)
+    return Canary(request, contract.read_scores(info.name, 1, labels), known_answer=False)
 
 
 def _compare(outputs: Outputs, expected: list[_Expected]) -> None:

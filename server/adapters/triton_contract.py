@@ -5,7 +5,7 @@ config.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,10 +43,11 @@ def audio_request(model: str, pcm: Pcm, sample_rate_hz: int) -> Request:
     return Request(model, (audio, Tensor("SAMPLE_RATE", "INT32", (1, 1), rate)))
 
 
-def turn_request(text: str, role: str, previous: str) -> Request:
-    """A request for one turn's tags."""
-    words = {"TEXT": text, "ROLE": role, "PREVIOUS_TEXT": previous}
-    return Request(TAGS, tuple(Tensor(name, "BYTES", (1, 1), (word,)) for name, word in words.items()))
+def turns_request(texts: Sequence[str], roles: Sequence[str], previous: Sequence[str]) -> Request:
+    """A request for the tags of some turns of a call: one row each, all columns of one length."""
+    columns = {"TEXT": texts, "ROLE": roles, "PREVIOUS_TEXT": previous}
+    shape = (len(texts), 1)
+    return Request(TAGS, tuple(Tensor(name, "BYTES", shape, tuple(c)) for name, c in columns.items()))
 
 
 def read_units(outputs: Outputs, duration_ms: int) -> Units:
@@ -57,7 +58,7 @@ def read_units(outputs: Outputs, duration_ms: int) -> Units:
     """
     outputs = _checked_outputs(ASR, outputs)
     shape = outputs["UNITS"].shape
-    if len(shape) != 2 or any(tensor.shape != shape for tensor in outputs.values()):
+    if len(shape) != 2 or shape[0] != 1 or any(tensor.shape != shape for tensor in outputs.values()):
         raise _wrong(f"shapes { {name: list(t.shape) for name, t in outputs.items()} }, expected all [1, n]")
     start, end, confidence = (
         np.asarray(outputs[name].data)[0] for name in ("START_MS", "END_MS", "CONFIDENCE")
@@ -72,14 +73,14 @@ def read_units(outputs: Outputs, duration_ms: int) -> Units:
     return Units(characters, start.astype(np.int64), end.astype(np.int64), _checked_scores(confidence))
 
 
-def read_scores(model: str, labels: int) -> Callable[[Outputs], Scores]:
-    """A reader of answers with one score per label: outputs → [labels] in 0..1, or Fault (WRONG)."""
+def read_scores(model: str, rows: int, labels: int) -> Callable[[Outputs], Scores]:
+    """A reader of answers with one score per label: outputs → [rows, labels] in 0..1, or Fault (WRONG)."""
 
     def read(outputs: Outputs) -> Scores:
         tensor = _checked_outputs(model, outputs)["SCORES"]
-        if tensor.shape != (1, labels):
-            raise _wrong(f"SCORES of shape {list(tensor.shape)}, expected [1, {labels}]")
-        return _checked_scores(np.asarray(tensor.data)[0])
+        if tensor.shape != (rows, labels):
+            raise _wrong(f"SCORES of shape {list(tensor.shape)}, expected [{rows}, {labels}]")
+        return _checked_scores(np.asarray(tensor.data))
 
     return read
 
@@ -125,8 +126,6 @@ def _checked_outputs(model: str, outputs: Outputs) -> Outputs:
     wrong = _differences("output", OUTPUTS[model], found)
     if wrong:
         raise _wrong("; ".join(wrong))
-    if any(not tensor.shape or tensor.shape[0] != 1 for tensor in outputs.values()):
-        raise _wrong(f"shapes { {name: list(t.shape) for name, t in outputs.items()} }, expected [1, …]")
     return {name: outputs[name] for name in OUTPUTS[model]}
 
 

@@ -1,6 +1,7 @@
 """The result object: one shape for `--json`, gRPC, bulk rows and the page."""
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -39,6 +40,11 @@ def failed(call_id: str, error: EarshotError, pack: Pack, models: Models) -> dic
     return {**_head(call_id, pack, models), "error": error.as_dict()}
 
 
+@cache
+def _own_version() -> str:
+    return version("earshot")
+
+
 def _head(call_id: str, pack: Pack, models: Models) -> dict[str, Any]:
     """Every key of the result, in its order; what a failed call can say."""
     return {
@@ -46,7 +52,7 @@ def _head(call_id: str, pack: Pack, models: Models) -> dict[str, Any]:
         "versions": {
             "pack": f"{pack.id} {pack.version}",
             "models": {model.name: model.version for model in (models.asr, models.emotion, models.tags)},
-            "earshot": version("earshot"),
+            "earshot": _own_version(),
         },
         "error": None, "warnings": [], "duration_ms": 0, "rules": {},
     }  # fmt: skip
