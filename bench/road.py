@@ -33,7 +33,7 @@ from server.pipeline.models import Pcm
 from server.pipeline.session import Inspection, Road
 
 CALLS = Path(__file__).resolve().parent.parent / "demo" / "calls"
-AT_ONCE = 8
+AT_ONCE = 16
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def inspect_command(
     agent_channel: Annotated[
         int | None, typer.Option(min=0, max=1, help="Channel of the agent: 0 left, 1 right.")
     ] = None,
-    calls_at_once: Annotated[int, typer.Option(min=1, max=64, help="Calls in hand at once.")] = 8,
+    calls_at_once: Annotated[int, typer.Option(min=1, max=64, help="Calls in hand at once.")] = 16,
     quiet: Annotated[bool, typer.Option(help="No progress bar.")] = False,
 ) -> None:
     """Inspect recordings, transcripts and chats. Exit status 1 when a call could not be inspected."""

@@ -97,8 +97,12 @@ def _finding(found: Mapping[str, Any]) -> dict[str, Any]:
     pieces = []
     for piece in found["evidence"]:
         named = {("text" if key == "words" else key): value for key, value in piece.items()}
-        pieces.append({key: value for key, value in named.items() if value is not None})
+        pieces.append({key: _rounded(value) for key, value in named.items() if value is not None})
     return {**{key: value for key, value in found.items() if key != "reasons"}, "evidence": pieces}
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, DIGITS) if isinstance(value, float) else value
 
 
 def _turn(turn: Turn) -> dict[str, Any]:

@@ -48,6 +48,9 @@ def leftovers(base: Path) -> Leftovers:
 def models(base: Path) -> Iterator[TritonModels]:
     """One server for the module; it repairs itself, so tests that kill may share it."""
     opened = connect(settings())
+    assert until(lambda: not any("probe" in name for name in opened.state().pids), 10), (
+        "the probe's stub stays"
+    )
     yield opened
     opened.close()
 
