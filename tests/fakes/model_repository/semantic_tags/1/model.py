@@ -9,9 +9,12 @@ class TritonPythonModel:
         return [self.answer(request) for request in requests]
 
     def answer(self, request):
-        text, role, previous = (
-            pb.get_input_tensor_by_name(request, name).as_numpy()[0, 0].decode()
+        columns = (
+            [value.decode() for value in pb.get_input_tensor_by_name(request, name).as_numpy().ravel()]
             for name in ("TEXT", "ROLE", "PREVIOUS_TEXT")
         )
-        scores = [["你好" in text, role == "agent", bool(previous)]]
+        scores = [
+            ["你好" in text, role == "agent", bool(before)]
+            for text, role, before in zip(*columns, strict=True)
+        ]
         return pb.InferenceResponse([pb.Tensor("SCORES", np.array(scores, np.float32))])
