@@ -51,9 +51,8 @@ def open_road(settings: config.Settings) -> Iterator[Road]:
 
 
 def _compiled(pack: str) -> Judge:
-    registry = load_registry()
     try:
-        return compile_pack(load_pack(pack, registry), registry)
+        return compile_pack(load_pack(pack, load_registry()))
     except RulesError as error:
         what, _, advice = str(error).partition("\nhelp: ")
         raise BadRules(what, help=advice or f"run `earshot rules check {pack}`") from None

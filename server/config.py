@@ -51,9 +51,6 @@ class Settings(BaseSettings):
         1.0, description="Seconds between known-answer requests to each model.", gt=0
     )
 
-    # tools
-    threads: int = Field(0, description="CPU threads of our own kernels; 0 = all cores.", ge=0)
-
 
 def load(**overrides: object) -> Settings:
     """Settings from the environment and ``overrides``.

@@ -11,11 +11,6 @@ log = logging.getLogger("earshot")
 SERVER_STARTED = "server started"
 SERVER_STOPPING = "server stopping"
 CALL_FAILED = "call failed"
-TRITON_STARTED = "triton started"
-TRITON_REPAIRED = "triton repaired"
-MODEL_REPAIRED = "model repaired"
-MODEL_UNHEALTHY = "model unhealthy"
-DECODER_RESTARTED = "decoder restarted"
 
 
 def configure(level: str = "INFO") -> None:

@@ -11,7 +11,6 @@ from operators.rules import tree
 from operators.rules.explain import Evidence, Explainer
 from operators.rules.pack import Pack
 from operators.rules.program import FALSE, TRUE, UNKNOWN, Program, Run
-from operators.spec import Registry
 from operators.table import CallTable, Int8
 
 VERDICTS = ("not_applicable", "pass", "unknown", "hit")
@@ -145,8 +144,8 @@ class Judge:
         return worst
 
 
-def compile_pack(pack: Pack, registry: Registry | None = None) -> Judge:
-    """A judge for ``pack``; ``registry`` is not needed again, conditions carry their operators.
+def compile_pack(pack: Pack) -> Judge:
+    """A judge for ``pack``, whose conditions carry their operators.
 
     Raises:
         OperatorError: an operator refuses what a rule asks of it.

@@ -13,7 +13,6 @@ from server.pipeline.models import ModelInfo
 
 SEVERITY_STYLE = {"fatal": "bold red", "major": "red", "minor": "yellow", "info": "cyan"}
 SEVERITY_ZH = {"fatal": "严重", "major": "重要", "minor": "一般", "info": "提示"}
-VERDICT_STYLE = {"hit": "red", "pass": "green", "unknown": "yellow", "not_applicable": "dim"}
 ROLE_ZH = {"agent": "坐席", "customer": "客户", "other": "说话人"}
 
 

@@ -157,7 +157,7 @@ class Session:
         road, clock = self._road, self._clock
         audio = _joined(self._pieces)
         sides, warnings = _sides(audio, self._agent_channel)
-        found = {role: speech.detect(pcm, audio.sample_rate_hz) for role, pcm in sides.items()}
+        found = _detect(sides, audio.sample_rate_hz)
         cuts = _cuts(sides, found, audio.sample_rate_hz)
         clock.stage("speech")
         spoken = turns.build(_recognise(road.models, cuts, self._agent_channel, clock.left_s()))
@@ -192,8 +192,11 @@ def _sides(audio: Audio, agent_channel: int) -> tuple[dict[str, Pcm], tuple[str,
 def cuts_of(audio: Audio, agent_channel: int) -> list[tuple[str, int, Pcm]]:
     """What the recogniser is asked for a call: role, start in ms, and samples of every cut."""
     sides, _ = _sides(audio, agent_channel)
-    found = {role: speech.detect(pcm, audio.sample_rate_hz) for role, pcm in sides.items()}
-    return _cuts(sides, found, audio.sample_rate_hz)
+    return _cuts(sides, _detect(sides, audio.sample_rate_hz), audio.sample_rate_hz)
+
+
+def _detect(sides: Mapping[str, Pcm], rate_hz: int) -> dict[str, Speech]:
+    return {role: speech.detect(pcm, rate_hz) for role, pcm in sides.items()}
 
 
 def _cuts(sides: Mapping[str, Pcm], found: Mapping[str, Speech], rate_hz: int) -> list[tuple[str, int, Pcm]]:
