@@ -1,28 +1,19 @@
 """The emotion model: its canary, batches of different lengths, level, refusals, what it is cut off from."""
 
 import base64
-import importlib.util
 import json
 import re
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
+from tests.shipped import load
+
 MODEL = Path(__file__).parents[2] / "model_repository/emotion"
 RATE_HZ = 8000
 
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"emotion_{name}", MODEL / f"1/{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-classifier_module = _load("classifier")
+classifier_module = load("emotion", "classifier")
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +87,7 @@ def test_what_cannot_be_scored_is_refused_with_help(classifier, samples, rate_hz
 
 
 def test_canary_answers_as_written(classifier):
-    inputs, now = _load("canary_case").build()
+    inputs, now = load("emotion", "canary_case").build()
     stored = json.loads((MODEL / "canary.json").read_text(encoding="utf-8"))
     pcm = np.frombuffer(base64.b64decode(stored["inputs"]["PCM"]["data"]), np.int16)
     np.testing.assert_array_equal(pcm, inputs["PCM"][0])

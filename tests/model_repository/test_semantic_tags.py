@@ -1,27 +1,18 @@
 """The tag model: plain utterances, its canary, batches, refusals, and the real Triton door."""
 
-import importlib.util
 import json
 import re
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
+from tests.shipped import load
+
 MODEL = Path(__file__).parents[2] / "model_repository/semantic_tags"
 ASKED_WHO = "喂您好请问是周先生本人吗"
 
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"semantic_tags_{name}", MODEL / f"1/{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-classifier_module = _load("classifier")
+classifier_module = load("semantic_tags", "classifier")
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +118,7 @@ def test_what_cannot_be_scored_is_refused_with_help(classifier, text, role, says
 
 
 def test_canary_answers_as_written(classifier):
-    inputs, expected = _load("canary_case").build()
+    inputs, expected = load("semantic_tags", "canary_case").build()
     stored = json.loads((MODEL / "canary.json").read_text(encoding="utf-8"))
     columns = [inputs[name].ravel().tolist() for name in ("TEXT", "ROLE", "PREVIOUS_TEXT")]
     assert [stored["inputs"][name]["data"] for name in ("TEXT", "ROLE", "PREVIOUS_TEXT")] == columns
