@@ -178,6 +178,8 @@ class Evidence:
 
     hits: Hits
     use_offsets: Int64
+    silent: Bool
+    """[U] nothing found in any call, and nothing unknown."""
     uses: tuple[Use, ...]
     lacking: Mapping[str, Bool]
 
@@ -212,12 +214,12 @@ class Plan:
             need: np.array([number for number, have in enumerate(needs) if need in have], np.int64)
             for need in dict.fromkeys(need for have in needs for need in have)
         }
-        self._scans: list[tuple[int, int, Scan]] = []
+        self._scans: list[tuple[int, Scan]] = []
         first = 0
         for name in sorted(groups):
             members = list(groups[name].values())
             scan = members[0].operator.compile([use.params for use in members])
-            self._scans.append((first, first + len(members), scan))
+            self._scans.append((first, scan))
             first += len(members)
 
     def id_of(self, use: Use) -> int:
@@ -234,13 +236,11 @@ class Plan:
         lacks = np.zeros((len(self.uses), table.n_calls), np.bool_)
         for need, uses in self._needed.items():
             lacks[uses] |= lacking[need]
-        parts = []
-        for first, end, scan in self._scans:
-            found = _arrange(_drop(scan(table), lacks[first:end]))
-            parts.append(replace(found, use=found.use + np.int32(first)))
-        hits = _join(parts, lacks, [first for first, _, _ in self._scans])
+        parts = [(first, scan(table)) for first, scan in self._scans]
+        hits = _arrange(_drop(_join(parts, lacks), lacks))
         offsets = np.searchsorted(hits.use, np.arange(len(self.uses) + 1)).astype(np.int64)
-        return Evidence(hits=hits, use_offsets=offsets, uses=self.uses, lacking=lacking)
+        silent = (np.diff(offsets) == 0) & ~hits.unknown.any(axis=1)
+        return Evidence(hits=hits, use_offsets=offsets, silent=silent, uses=self.uses, lacking=lacking)
 
 
 COLUMNS = ("use", "call", "turn", "start_ms", "end_ms", "char_start", "char_end", "value")
@@ -281,16 +281,16 @@ def _is_sorted(keys: Sequence[NDArray[Any]]) -> bool:
     return True
 
 
-def _join(parts: Sequence[Hits], lacks: Bool, firsts: Sequence[int]) -> Hits:
+def _join(parts: Sequence[tuple[int, Hits]], lacks: Bool) -> Hits:
+    """The hits of every scan in one, ``use`` counted from the first use of the plan."""
+    loud = [(first, part) for first, part in parts if len(part)]
     columns = {
-        name: np.concatenate([np.zeros(0, kind), *(getattr(part, name) for part in parts)])
+        name: np.concatenate([np.zeros(0, kind), *(getattr(part, name) for _, part in loud)])
         for name, kind in zip(COLUMNS, _TYPES, strict=True)
     }
-    own = [part.unknown for part in parts]
-    unknown = lacks | np.concatenate([lacks[:0], *own]) if own else lacks
-    reasons = {
-        first + use: why
-        for part, first in zip(parts, firsts, strict=True)
-        for use, why in part.reasons.items()
-    }
+    columns["use"] += np.repeat(
+        np.array([first for first, _ in loud], np.int32), [len(part) for _, part in loud]
+    )
+    unknown = lacks | np.concatenate([lacks[:0], *(part.unknown for _, part in parts)])
+    reasons = {first + use: why for first, part in parts for use, why in part.reasons.items()}
     return Hits(**columns, unknown=unknown, reasons=reasons)

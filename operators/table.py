@@ -8,6 +8,7 @@ What a call lacks is said in ``CallTable.lacks``; operators that need it answer 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ class CallTable:
         """Number of turns T over all calls."""
         return len(self.turn_role)
 
-    @property
+    @cached_property
     def turn_call(self) -> Int64:
         """[T] the call each turn belongs to."""
         return np.repeat(np.arange(self.n_calls), np.diff(self.turn_offsets))

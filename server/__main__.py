@@ -25,7 +25,7 @@ from operators.rules import cases, lint
 from operators.rules.judge import Judge, compile_pack
 from operators.rules.pack import load_pack
 from operators.rules.parse import RulesError
-from server import config, telemetry
+from server import config, models_app, telemetry
 from server.adapters import triton
 from server.doors import doctor, files, grpc_server, inspect, page, terminal
 from server.errors import BadInput, BadRules, EarshotError
@@ -36,9 +36,8 @@ app = typer.Typer(
     help="Inspect calls and chats: transcript, tags, emotion, measures, findings that explain themselves.",
 )  # fmt: skip
 rules_app = typer.Typer(no_args_is_help=True, help="Work on rule packs.")
-models_app = typer.Typer(no_args_is_help=True, help="Look at the served models.")
 app.add_typer(rules_app, name="rules")
-app.add_typer(models_app, name="models")
+app.add_typer(models_app.app, name="models")
 errors = Console(stderr=True)
 
 
@@ -150,21 +149,6 @@ def serve(
 def doctor_command() -> None:
     """Check this machine and say what is wrong. Exit status 1 when something is."""
     raise typer.Exit(int(not doctor.run(Console(), config.load(), open_road)))
-
-
-@models_app.command("list")
-def models_list() -> None:
-    """Show the served models: version, labels, what they know."""
-    with closing(triton.connect(config.load())) as models:
-        terminal.show_models(Console(), (models.asr, models.emotion, models.tags))
-
-
-@models_app.command("check")
-def models_check() -> None:
-    """Start the models, send each its known-answer request, and prove the interpreter inside Triton."""
-    with closing(triton.connect(config.load())) as models:
-        terminal.show_models(Console(), (models.asr, models.emotion, models.tags))
-        raise typer.Exit(int(not models.healthy))
 
 
 @rules_app.command("check")

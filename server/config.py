@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     triton_bin: str = Field("", description="A tritonserver binary instead of the bundled one.")
     model_timeout_s: float = Field(30.0, description="Longest a single model request may take.", gt=0)
     models_in_flight: int = Field(32, description="Model requests in flight at once per model.", ge=1)
+    context_words: Path | None = Field(
+        None, description="File of names and products to expect, one a line (tab and a weight 0–5 if not 1)."
+    )
     canary_every_s: float = Field(
         1.0, description="Seconds between known-answer requests to each model.", gt=0
     )

@@ -4,7 +4,8 @@ EarshotError
 ├── BadInput              INVALID_ARGUMENT     400
 │   ├── BadMedia          … a file that cannot be decoded; ``code`` from the closed list below
 │   ├── BadTranscript     … a transcript or its metadata
-│   └── BadRules          … a rule pack
+│   ├── BadRules          … a rule pack
+│   └── BadCheckpoint     … a model of another toolkit
 ├── TooLarge              RESOURCE_EXHAUSTED   413
 ├── Busy                  RESOURCE_EXHAUSTED   429
 ├── DeadlineOver          DEADLINE_EXCEEDED    504
@@ -61,6 +62,10 @@ class BadTranscript(BadInput):
 
 class BadRules(BadInput):
     """A rule pack that cannot be read or compiled."""
+
+
+class BadCheckpoint(BadInput):
+    """A model of another toolkit that cannot be imported: damaged, foreign, or unfit for its place."""
 
 
 class TooLarge(EarshotError):

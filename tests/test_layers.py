@@ -52,12 +52,15 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "server.jobs",
         ("server.jobs", "server.pipeline", "operators", "server.config", "server.errors", "server.telemetry"),
     ),
+    ("model_runtime", ("model_runtime",)),
+    ("server.importers", ("server.importers", "model_runtime", "server.errors")),
     ("server.reference", ("server.config",)),
+    ("server.models_app", ("server",)),
     ("server.__main__", ("server", "operators")),
     ("server", ()),
 )
 OUTSIDE = {"tritonclient": ("server.adapters.triton",), "redis": ("server.adapters.streams",)}
-OURS = ("server", "operators", "training", "bench", "demo", "tests")
+OURS = ("server", "operators", "model_runtime", "training", "bench", "demo", "tests")
 
 
 def _name(path: Path) -> str:
@@ -106,7 +109,7 @@ def violations(module: str, source: str) -> list[str]:
 def _modules() -> list[Path]:
     return sorted(
         p
-        for package in ("server", "operators")
+        for package in ("server", "operators", "model_runtime")
         for p in (ROOT / package).rglob("*.py")
         if "/api/earshot/" not in str(p)
     )

@@ -60,7 +60,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.frame)
 
-    def take(self, rows: NDArray[np.bool_] | Int64) -> "Rows":
+    def take(self, rows: NDArray[np.bool_] | Int64 | slice) -> "Rows":
         """The chosen rows, in the order chosen."""
         return Rows(**{name: getattr(self, name)[rows] for name in _ROW_COLUMNS})
 
@@ -89,20 +89,23 @@ def ordered(rows: Rows) -> Rows:
     return rows.take(np.lexsort((rows.p1, rows.p0, rows.frame)))
 
 
-def hit_rows(grid: "Grid", hits: Hits, chosen: slice, role: str | None) -> Rows:
-    """The hits of one use as rows of whole calls (frame = call), only those spoken by ``role`` if given."""
-    if chosen.start == chosen.stop:
-        return NO_ROWS
-    turn, call = hits.turn[chosen].astype(np.int64), hits.call[chosen].astype(np.int64)
-    start_ms, end_ms = hits.start_ms[chosen], hits.end_ms[chosen]
-    p0, p1 = grid.positions(call, turn, start_ms, hits.char_start[chosen], hits.char_end[chosen])
-    source = np.arange(chosen.start, chosen.stop)
-    rows = Rows(
-        frame=call, p0=p0, p1=p1, start_ms=start_ms, end_ms=end_ms, source=source, child=np.zeros_like(p0)
-    )
-    if role is not None:
-        rows = rows.take((turn >= 0) & (grid.role[np.maximum(turn, 0)] == ROLES.index(role)))
-    return ordered(rows)
+class HitRows:
+    """All hits of a plan as rows of whole calls (frame = call), laid out once."""
+
+    def __init__(self, grid: "Grid", hits: Hits) -> None:
+        turn, call = hits.turn.astype(np.int64), hits.call.astype(np.int64)
+        p0, p1 = grid.positions(call, turn, hits.start_ms, hits.char_start, hits.char_end)
+        order = np.lexsort((p1, p0, call, hits.use))
+        self._rows = Rows(frame=call, p0=p0, p1=p1, start_ms=hits.start_ms, end_ms=hits.end_ms,
+                          source=np.arange(len(call)), child=np.zeros_like(p0)).take(order)  # fmt: skip
+        self._role = np.where(turn >= 0, grid.role[np.maximum(turn, 0)], -1)[order]
+
+    def of(self, chosen: slice, role: str | None) -> Rows:
+        """The hits of one use, only those spoken by ``role`` if given."""
+        if role is None:
+            return self._rows.take(chosen)
+        spoken = np.flatnonzero(self._role[chosen] == ROLES.index(role))
+        return self._rows.take(chosen.start + spoken)
 
 
 def inside(rows: Rows, frames: Frames) -> Rows:

@@ -10,13 +10,15 @@ from operators.chain import Plan
 from operators.rules import tree
 from operators.rules.explain import Evidence, Explainer
 from operators.rules.pack import Pack
-from operators.rules.program import FALSE, TRUE, UNKNOWN, Program, Run
+from operators.rules.program import TRUE, Program, Run
 from operators.table import CallTable, Int8
 
 VERDICTS = ("not_applicable", "pass", "unknown", "hit")
 """From best to worst; ``Verdicts.verdict`` holds indexes into it."""
 
 NOT_APPLICABLE, PASS, UNDECIDED, HIT = range(4)
+_OF_TRUTH = np.array([PASS, UNDECIDED, HIT], np.int8)
+_OF_GATE = np.array([NOT_APPLICABLE, UNDECIDED, HIT], np.int8)
 FULL_SCORE = 100.0
 
 
@@ -168,11 +170,11 @@ def _verdict(rule: tree.Rule, run: Run) -> Int8:
     truth = run.result(rule.when).truth
     if rule.unless is not None:
         truth = np.minimum(truth, TRUE - run.result(rule.unless).truth)
-    verdict = np.choose(truth, (PASS, UNDECIDED, HIT)).astype(np.int8)
+    verdict: Int8 = _OF_TRUTH[truth]
     if rule.gate is not None:
         gate = run.result(rule.gate).truth
-        verdict = np.where(gate == FALSE, NOT_APPLICABLE, np.where(gate == UNKNOWN, UNDECIDED, verdict))
-    return verdict.astype(np.int8)
+        verdict = np.where(gate == TRUE, verdict, _OF_GATE[gate])
+    return verdict
 
 
 def _finding(explainer: Explainer, rule: tree.Rule, call: int, verdict: str) -> Finding:

@@ -31,6 +31,8 @@ class Result:
     """The windows, where the step is a ``Scoped``."""
     links: Int64 | None = None
     """[rows, parts] for a ``Seq``: the row of each part's result that a chain goes through."""
+    silent: bool = False
+    """False in every frame, for good: no rows, nothing open. Most conditions of most calls are."""
 
 
 class Program:
@@ -99,10 +101,12 @@ class Run:
         self.table = table
         self.evidence: Evidence = plan.evaluate(table)
         self.grid = f.Grid(table)
+        self._hits = f.HitRows(self.grid, self.evidence.hits)
         self.whole = self.grid.whole_calls()
         self._frames: dict[int, f.Frames] = {0: self.whole}
         self._frame_ids: dict[tuple[int, int], int] = {}
         self._results: dict[tuple[int, int], Result] = {}
+        self._silence: dict[int, Result] = {}
         self._call_rows: dict[int, f.Rows] = {}
 
     def result(self, node: tree.Node, within: int = 0) -> Result:
@@ -118,10 +122,12 @@ class Run:
 
     def _judge(self, node: tree.Node, within: int) -> Result:
         if isinstance(node, tree.Leaf):
-            return self._leaf(node, self._frames[within])
+            return self._leaf(node, within)
         if isinstance(node, tree.Scoped):
             return self._scoped(node, within)
         parts = [self.result(child, within) for child in tree.children_of(node)]
+        if _is_silent(node, parts):
+            return self._silent(within)
         if isinstance(node, tree.Not):
             return Result(truth=(TRUE - parts[0].truth).astype(np.int8), rows=f.NO_ROWS, open=parts[0].open)
         if isinstance(node, tree.Count):
@@ -131,12 +137,22 @@ class Run:
         n = len(parts) if isinstance(node, tree.All) else node.n if isinstance(node, tree.AtLeast) else 1
         return _combine(parts, n)
 
-    def _leaf(self, node: tree.Leaf, frames: f.Frames) -> Result:
+    def _silent(self, within: int) -> Result:
+        """The one answer of all conditions that are false throughout."""
+        if within not in self._silence:
+            n = len(self._frames[within])
+            truth, open_ = np.zeros(n, np.int8), np.zeros(n, np.bool_)
+            self._silence[within] = Result(truth=truth, rows=f.NO_ROWS, open=open_, silent=True)
+        return self._silence[within]
+
+    def _leaf(self, node: tree.Leaf, within: int) -> Result:
         step = self.program.step(node)
         use = self.plan.id_of(node.use)
+        if self.evidence.silent[use]:
+            return self._silent(within)
+        frames = self._frames[within]
         if step not in self._call_rows:
-            chosen = self.evidence.rows(use)
-            self._call_rows[step] = f.hit_rows(self.grid, self.evidence.hits, chosen, node.role)
+            self._call_rows[step] = self._hits.of(self.evidence.rows(use), node.role)
         calls = self._call_rows[step]
         found = calls if frames is self.whole else f.inside(calls, frames)
         open_ = self.evidence.hits.unknown[use][frames.call]
@@ -145,6 +161,8 @@ class Run:
     def _scoped(self, node: tree.Scoped, within: int) -> Result:
         frames, window = self._frames[within], node.window
         anchor = self.result(window.anchor, within) if window.anchor else None
+        if anchor and anchor.silent:
+            return self._silent(within)
         until = self.result(window.until, within) if window.until else None
         unsure = anchor.open if anchor else np.zeros(len(frames), np.bool_)
         blind = self._blind(frames, window, anchor, until)
@@ -228,6 +246,16 @@ class Run:
         order = np.lexsort((joined.p1, joined.p0, joined.frame))
         new = np.concatenate([links[then], np.flatnonzero(there)[:, None]], axis=1)
         return joined.take(order), new[order]
+
+
+def _is_silent(node: tree.Node, parts: list[Result]) -> bool:
+    """Whether silent parts alone decide that the condition is false in every frame."""
+    silent = sum(part.silent for part in parts)
+    if isinstance(node, tree.All | tree.Seq):
+        return silent > 0
+    if isinstance(node, tree.AtLeast):
+        return len(parts) - silent < node.n
+    return isinstance(node, tree.Count) and node.at_least > 0 and silent > 0
 
 
 def _truth(rows: f.Rows, open_: Bool) -> Int8:

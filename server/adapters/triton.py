@@ -11,15 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.adapters import triton_contract as contract
+from server.adapters.triton_context import read_words
 from server.adapters.triton_lane import Job
 from server.adapters.triton_probe import Interpreter
 from server.adapters.triton_supervisor import Supervisor
+from server.adapters.triton_tensors import Tensor
 from server.config import Settings
-from server.errors import BadModel
+from server.errors import BadModel, BadSetting
 from server.pipeline.models import ModelInfo, Pcm, Units
 
 TURNS_A_REQUEST = 32
-"""Turns of a call that travel together: a request costs both sides more than the tags of a turn do."""
+"""Turns of a call that travel together: a request costs both sides more than the scores of a turn do."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,10 @@ class TritonState:
 class TritonModels:
     """The models of the road (see server.pipeline.models.Models) over a supervised Triton."""
 
-    def __init__(self, supervisor: Supervisor, source: str) -> None:
+    def __init__(self, supervisor: Supervisor, source: str, context: tuple[Tensor, ...] = ()) -> None:
         self._supervisor = supervisor
         self._source = source
+        self._context = context
 
     @property
     def asr(self) -> ModelInfo:
@@ -91,23 +94,23 @@ class TritonModels:
 
         def job(pcm: Pcm) -> Job[Units]:
             duration_ms = len(pcm) * 1000 // rate
-            request = contract.audio_request(contract.ASR, pcm, rate)
+            request = contract.segment_request(pcm, rate, self._context)
             return Job(request, lambda outputs: contract.read_units(outputs, duration_ms), len(pcm))
 
         return self._supervisor.wards[contract.ASR].lane.ask_all([job(pcm) for pcm in segments], deadline_s)
 
     def emotions(self, segments: Sequence[Pcm], *, deadline_s: float) -> NDArray[np.float32]:
         """Emotion scores [S, K] in 0..1 of segments, which have the recogniser's sample rate."""
-        rate = self._sample_rate_hz
-        read = contract.read_scores(contract.EMOTION, 1, len(self.emotion.labels))
+        rate, width = self._sample_rate_hz, len(self.emotion.labels)
 
-        def job(pcm: Pcm) -> Job[contract.Scores]:
-            return Job(contract.audio_request(contract.EMOTION, pcm, rate), read, len(pcm))
+        def job(first: int) -> Job[contract.Scores]:
+            stretches = segments[first : first + TURNS_A_REQUEST]
+            request = contract.stretches_request(stretches, rate)
+            read = contract.read_scores(contract.EMOTION, len(stretches), width)
+            return Job(request, read, sum(map(len, stretches)))
 
-        rows = self._supervisor.wards[contract.EMOTION].lane.ask_all(
-            [job(pcm) for pcm in segments], deadline_s
-        )
-        return _stack(rows, len(self.emotion.labels))
+        jobs = [job(first) for first in range(0, len(segments), TURNS_A_REQUEST)]
+        return _stack(self._supervisor.wards[contract.EMOTION].lane.ask_all(jobs, deadline_s), width)
 
     def tag_turns(
         self, texts: Sequence[str], roles: Sequence[str], previous: Sequence[str], *, deadline_s: float
@@ -157,12 +160,19 @@ def connect(settings: Settings) -> TritonModels:
     """Start Triton (or reach the one that ``settings`` names), check it and its models, and keep watch.
 
     Raises:
-        BadSetting: Triton or its interpreter is not fit to run on.
+        BadSetting: Triton or its interpreter is not fit to run on, or the context words cannot be used.
         BadModel: a model does not load, breaks its contract or gives a wrong canary answer.
     """
     supervisor = Supervisor(settings)
     supervisor.start()
-    models = TritonModels(supervisor, settings.triton_url or settings.triton_bin or "bundled")
+    source = settings.triton_url or settings.triton_bin or "bundled"
+    try:
+        most = int((supervisor.wards[contract.ASR].info.parameters or {}).get("context_words", "0"))
+        context = read_words(settings.context_words, most)
+    except BadSetting:
+        supervisor.close()
+        raise
+    models = TritonModels(supervisor, source, context)
     _check_rates(models)
     return models
 

@@ -88,11 +88,13 @@ def _plain_canary(info: ModelInfo) -> Canary:
         )
     sample_rate_hz = int((info.parameters or {}).get("sample_rate_hz", _PLAIN_HZ))
     silence = np.zeros(sample_rate_hz * _PLAIN_AUDIO_MS // 1000, np.int16)
-    request = contract.audio_request(info.name, silence, sample_rate_hz)
     if info.name == contract.ASR:
         return Canary(
-            request, lambda outputs: contract.read_units(outputs, _PLAIN_AUDIO_MS), known_answer=False
+            contract.segment_request(silence, sample_rate_hz),
+            lambda outputs: contract.read_units(outputs, _PLAIN_AUDIO_MS),
+            known_answer=False,
         )
+    request = contract.stretches_request([silence], sample_rate_hz)
     return Canary(request, contract.read_scores(info.name, 1, labels), known_answer=False)
 
 

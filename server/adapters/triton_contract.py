@@ -19,7 +19,7 @@ from server.pipeline.models import ModelInfo, Pcm, Units
 ASR, EMOTION, TAGS = "asr", "emotion", "semantic_tags"
 INPUTS: Mapping[str, Mapping[str, str]] = {
     ASR: {"PCM": "INT16", "SAMPLE_RATE": "INT32"},
-    EMOTION: {"PCM": "INT16", "SAMPLE_RATE": "INT32"},
+    EMOTION: {"PCM": "INT16", "ENDS": "INT32", "SAMPLE_RATE": "INT32"},
     TAGS: {"TEXT": "BYTES", "ROLE": "BYTES", "PREVIOUS_TEXT": "BYTES"},
 }
 OUTPUTS: Mapping[str, Mapping[str, str]] = {
@@ -27,7 +27,7 @@ OUTPUTS: Mapping[str, Mapping[str, str]] = {
     EMOTION: {"SCORES": "FP32"},
     TAGS: {"SCORES": "FP32"},
 }
-"""Model → tensor → datatype; audio and units are [1, n], scores [1, labels], everything else [1, 1]."""
+"""Model → tensor → datatype; docs/triton.md has the shapes."""
 SCORE_SLACK = 1e-3
 """How far rounding may carry a score out of 0..1."""
 TIME_SLACK_MS = 200
@@ -36,11 +36,22 @@ TIME_SLACK_MS = 200
 Scores = NDArray[np.float32]
 
 
-def audio_request(model: str, pcm: Pcm, sample_rate_hz: int) -> Request:
-    """A request for one segment; ``pcm`` is [samples], not empty."""
+def segment_request(pcm: Pcm, sample_rate_hz: int, more: tuple[Tensor, ...] = ()) -> Request:
+    """A request for the words of one segment; ``pcm`` is [samples], not empty; ``more``: optional inputs."""
+    return Request(ASR, (*_audio(pcm, sample_rate_hz), *more))
+
+
+def stretches_request(stretches: Sequence[Pcm], sample_rate_hz: int) -> Request:
+    """A request for the emotion of some stretches of a call, none empty: their sound joined, and its ends."""
+    ends = np.cumsum([len(pcm) for pcm in stretches], dtype=np.int32)
+    audio = _audio(np.concatenate(stretches), sample_rate_hz)
+    return Request(EMOTION, (*audio, Tensor("ENDS", "INT32", (1, len(ends)), ends)))
+
+
+def _audio(pcm: Pcm, sample_rate_hz: int) -> tuple[Tensor, Tensor]:
     rate = np.array([[sample_rate_hz]], np.int32)
     audio = Tensor("PCM", "INT16", (1, len(pcm)), np.asarray(pcm, np.int16))
-    return Request(model, (audio, Tensor("SAMPLE_RATE", "INT32", (1, 1), rate)))
+    return audio, Tensor("SAMPLE_RATE", "INT32", (1, 1), rate)
 
 
 def turns_request(texts: Sequence[str], roles: Sequence[str], previous: Sequence[str]) -> Request:
@@ -75,12 +86,13 @@ def read_units(outputs: Outputs, duration_ms: int) -> Units:
 
 def read_scores(model: str, rows: int, labels: int) -> Callable[[Outputs], Scores]:
     """A reader of answers with one score per label: outputs → [rows, labels] in 0..1, or Fault (WRONG)."""
+    expected = (rows, labels) if model == TAGS else (1, rows, labels)
 
     def read(outputs: Outputs) -> Scores:
         tensor = _checked_outputs(model, outputs)["SCORES"]
-        if tensor.shape != (rows, labels):
-            raise _wrong(f"SCORES of shape {list(tensor.shape)}, expected [{rows}, {labels}]")
-        return _checked_scores(np.asarray(tensor.data))
+        if tensor.shape != expected:
+            raise _wrong(f"SCORES of shape {list(tensor.shape)}, expected {list(expected)}")
+        return _checked_scores(np.asarray(tensor.data).reshape(rows, labels))
 
     return read
 

@@ -8,6 +8,7 @@ thread does all of it.
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from server.adapters import triton_contract as contract
@@ -22,15 +23,16 @@ from server.errors import BadModel, BadSetting, EarshotError
 
 LOG = logging.getLogger("earshot.triton")
 
+ROAD = (contract.ASR, contract.EMOTION, contract.TAGS)
 LIVE_S = 60.0
 """Longest a server may take to answer after its start."""
 TICK_S = 0.25
 
 
 class Supervisor:
-    """Owner of the server (if it is ours), the connection, and the three models' lanes."""
+    """Owner of the server (if it is ours), the connection, and the models' lanes."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, models: Sequence[str] = ROAD) -> None:
         self._settings = settings
         self._local = not settings.triton_url
         self._wake = threading.Event()
@@ -41,7 +43,7 @@ class Supervisor:
         self._backoff = Backoff()
         self.interpreter: Interpreter | None = None
         self.restarts = 0
-        self.wards = {name: self._make_ward(name) for name in (contract.ASR, contract.EMOTION, contract.TAGS)}
+        self.wards = {name: self._make_ward(name) for name in models}
         self._thread = threading.Thread(target=self._run, name="triton-supervisor", daemon=True)
 
     def start(self) -> None:

@@ -36,7 +36,7 @@ def test_labels_of_the_config_are_the_columns_of_the_weights(classifier):
     assert labels is not None
     assert labels.group(1).split(",") == ["angry", "happy", "neutral", "sad"]
     assert classifier.n_labels == 4
-    assert "dims: [ 4 ]" in config
+    assert "dims: [ -1, 4 ]" in config
 
 
 def test_scores_add_up_to_one(classifier):
@@ -73,6 +73,19 @@ def test_no_segments_no_scores(classifier):
     assert classifier.scores([]).shape == (0, 4)
 
 
+def test_joined_stretches_are_cut_where_they_end(classifier):
+    parts = [voice(0.5), voice(1.0, 120), voice(0.3)]
+    ends = np.cumsum([len(part) for part in parts], dtype=np.int32)
+    for found, part in zip(classifier.stretches(np.concatenate(parts), ends, RATE_HZ), parts, strict=True):
+        np.testing.assert_array_equal(found, part)
+
+
+@pytest.mark.parametrize("ends", [[], [50], [-5, 100], [80, 60, 100], [100, 101]])
+def test_ends_that_do_not_cut_the_sound_are_refused(classifier, ends):
+    with pytest.raises(classifier_module.BadAudio, match="does not cut PCM of 100 samples\nhelp: "):
+        classifier.stretches(np.ones(100, np.int16), np.array(ends, np.int32), RATE_HZ)
+
+
 @pytest.mark.parametrize(
     ("samples", "rate_hz", "says"),
     [
@@ -90,7 +103,10 @@ def test_canary_answers_as_written(classifier):
     inputs, now = load("emotion", "canary_case").build()
     stored = json.loads((MODEL / "canary.json").read_text(encoding="utf-8"))
     pcm = np.frombuffer(base64.b64decode(stored["inputs"]["PCM"]["data"]), np.int16)
+    ends = np.frombuffer(base64.b64decode(stored["inputs"]["ENDS"]["data"]), np.int32)
     np.testing.assert_array_equal(pcm, inputs["PCM"][0])
-    expected = np.frombuffer(base64.b64decode(stored["outputs"]["SCORES"]["data"]), np.float32)
+    np.testing.assert_array_equal(ends, inputs["ENDS"][0])
+    expected = np.frombuffer(base64.b64decode(stored["outputs"]["SCORES"]["data"]), np.float32).reshape(2, 4)
     np.testing.assert_allclose(now["SCORES"][0], expected, atol=stored["outputs"]["SCORES"]["tolerance"])
-    assert np.abs(classifier.scores([np.ascontiguousarray(pcm[::-1])])[0] - expected).max() > 1e-4
+    backwards = classifier.scores([np.ascontiguousarray(pcm[: ends[0]][::-1])])[0]
+    assert np.abs(backwards - expected[0]).max() > 1e-4, "the control"

@@ -52,6 +52,23 @@ class EmotionClassifier:
                 f"help: cut speech into segments of at most {LONGEST_S} s"
             )
 
+    def stretches(self, pcm: Pcm, ends: NDArray[np.int32], rate_hz: int) -> list[Pcm]:
+        """The stretches that were joined into ``pcm``, the n-th ending before sample ``ends[n]``.
+
+        Raises:
+            BadAudio: the ends do not cut ``pcm``, or a stretch cannot be scored.
+        """
+        if not len(ends) or ends[-1] != len(pcm) or (np.diff(ends, prepend=0) < 0).any():
+            shown = ", ".join(map(str, ends[:5]))
+            raise BadAudio(
+                f"ENDS ({shown}) does not cut PCM of {len(pcm)} samples\n"
+                "help: give the sample behind each stretch, rising, the last one the length of PCM"
+            )
+        found = np.split(pcm, ends[:-1])
+        for stretch in found:
+            self.check(stretch, rate_hz)
+        return found
+
     def scores(self, segments: Sequence[Pcm]) -> Scores:
         """Scores [B, K], adding up to 1, of int16 segments of any lengths."""
         answer = np.zeros((len(segments), self.n_labels), np.float32)

@@ -43,15 +43,15 @@ class TritonPythonModel:
         return [_answer(scores[rows]) if isinstance(rows, slice) else rows for rows in answers]
 
     def _read(self, request: Any) -> list[np.ndarray]:  # type: ignore[type-arg]
-        pcm = pb_utils.get_input_tensor_by_name(request, "PCM").as_numpy()
-        rates = pb_utils.get_input_tensor_by_name(request, "SAMPLE_RATE").as_numpy().ravel()
-        for row, rate in zip(pcm, rates, strict=True):
-            self._classifier.check(row, int(rate))
-        return list(pcm)
+        pcm, ends, rate = (
+            pb_utils.get_input_tensor_by_name(request, name).as_numpy().ravel()
+            for name in ("PCM", "ENDS", "SAMPLE_RATE")
+        )
+        return self._classifier.stretches(pcm, ends, int(rate[0]))
 
 
 def _answer(scores: np.ndarray) -> Any:  # type: ignore[type-arg]
-    return pb_utils.InferenceResponse([pb_utils.Tensor("SCORES", np.ascontiguousarray(scores))])
+    return pb_utils.InferenceResponse([pb_utils.Tensor("SCORES", np.ascontiguousarray(scores[None]))])
 
 
 def _refusal(error: Exception) -> Any:

@@ -66,7 +66,7 @@ def wrong_scores(models: Path) -> None:
 def empty_output(models: Path) -> None:
     edit(
         models / "emotion" / "1" / "model.py",
-        "np.array([[loud, 1 - loud]], np.float32)",
+        "np.array([scores], np.float32)",
         "np.zeros((1, 0), np.float32)",
     )
 
@@ -104,7 +104,7 @@ def broken_code(models: Path) -> None:
         (wrong_scores, "'emotion' fails its canary: it gives a wrong canary answer: SCORES is 0.1 off"),
         (empty_output, "'emotion' fails its canary"),
         (wrong_datatype, "output SCORES is FP64, expected FP32"),
-        (unchecked_shape, "SCORES of shape [1, 2], expected [1, 3]"),
+        (unchecked_shape, "SCORES of shape [1, 1, 2], expected [1, 1, 3]"),
         (no_model, "has no model 'asr'"),
         (broken_code, "no_such_module"),
     ],
