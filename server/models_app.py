@@ -48,18 +48,22 @@ def check_command() -> None:
 
 @app.command("import")
 def import_command(
-    source: Annotated[Path, typer.Argument(help="A .nemo file, or a FunASR, sherpa-onnx or Hugging Face folder.")],
+    source: Annotated[
+        Path, typer.Argument(help="A .nemo file, or a FunASR, sherpa-onnx or Hugging Face folder.")
+    ],
     name: Name,
     language: Language = "zh",
     sample_rate: Rate = 0,
     replace: Replace = False,
     pair: Pair = False,
 ) -> None:
-    """Turn a checkpoint of another toolkit into a model folder, prove it in Triton, and put it in its place."""
+    """Turn a checkpoint of another toolkit into a model folder, prove it in Triton, put it in its place."""
     _show(install(source, Wishes(name, language, pair), config.load(), sample_rate, replace=replace))
 
 
-def install(source: Path, wishes: Wishes, settings: config.Settings, sample_rate_hz: int, *, replace: bool) -> Imported:
+def install(
+    source: Path, wishes: Wishes, settings: config.Settings, sample_rate_hz: int, *, replace: bool
+) -> Imported:
     """Import a checkpoint into the settings' model repository; nothing is left there when it fails.
 
     Raises:
@@ -67,7 +71,9 @@ def install(source: Path, wishes: Wishes, settings: config.Settings, sample_rate
         BadCheckpoint, BadSetting, BadModel: the checkpoint, this environment or the finished folder is unfit.
     """
     if wishes.model not in MODELS:
-        raise BadInput(f"there is no place {wishes.model!r} in the road", help=f"--name is one of {', '.join(MODELS)}")
+        raise BadInput(
+            f"there is no place {wishes.model!r} in the road", help=f"--name is one of {', '.join(MODELS)}"
+        )
     place = settings.model_repository / wishes.model
     if place.exists() and not replace:
         raise BadInput(
@@ -78,7 +84,9 @@ def install(source: Path, wishes: Wishes, settings: config.Settings, sample_rate
     staging = settings.model_repository / f".import-{secrets.token_hex(4)}"
     staging.mkdir(parents=True)
     try:
-        rate_hz = sample_rate_hz or (_neighbours_rate(settings.model_repository) if wishes.model == ASR else 0)
+        rate_hz = sample_rate_hz or (
+            _neighbours_rate(settings.model_repository) if wishes.model == ASR else 0
+        )
         done = folder.write(build, source, staging / wishes.model, wishes, rate_hz)
         with trial(settings.model_copy(update={"model_repository": staging}), wishes.model):
             pass
@@ -102,7 +110,10 @@ def _show(done: Imported) -> None:
     console, draft = Console(), done.draft
     console.print(f"{done.folder}: {draft.format}, proved in Triton", highlight=False)
     if draft.rate_hz and done.sample_rate_hz != draft.rate_hz:
-        console.print(f"segments come at {done.sample_rate_hz} Hz and are resampled to {draft.rate_hz} Hz", highlight=False)
+        console.print(
+            f"segments come at {done.sample_rate_hz} Hz and are resampled to {draft.rate_hz} Hz",
+            highlight=False,
+        )
     if draft.labels:
         console.print(f"labels: {', '.join(draft.labels)}", highlight=False, markup=False)
     console.print(f"answer to the canary question: {done.heard}", highlight=False, markup=False)

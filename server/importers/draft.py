@@ -60,13 +60,13 @@ def library(name: str, extra: str) -> Any:
     except (ImportError, OSError) as error:
         raise BadSetting(
             f"this format needs {name.split('.')[0]}, which cannot be imported here: {error}",
-            help=f"pip install 'earshot[{extra}]' into an environment of its own and import there (docs/models.md)",
+            help=f"import in an environment of its own with 'earshot[{extra}]' (docs/models.md)",
         ) from None
 
 
 @contextmanager
 def reading(path: Path, expected: str) -> Iterator[None]:
-    """Whatever a library raises while it reads ``path`` becomes a BadCheckpoint that tells what was expected."""
+    """Whatever a library raises while it reads ``path`` becomes a BadCheckpoint with what was expected."""
     try:
         yield
     except BadCheckpoint:
@@ -115,7 +115,7 @@ def copy_network(path: Path, folder: Path) -> None:
 
 
 def token_text(token: str) -> str:
-    """A token as the runtime writes it: a space before a word, lone bytes escaped, nothing for sentence marks.
+    """A token as the runtime writes it: a space before a word, lone bytes escaped, sentence marks empty.
 
     ``<|…|>`` stays: the runtime reads such tokens as what the model tells apart from the text.
     """
@@ -126,6 +126,11 @@ def token_text(token: str) -> str:
     if _MARK.fullmatch(token):
         return token
     return "" if _SILENT.fullmatch(token) else token.replace("▁", " ")
+
+
+def silent_tokens(symbols: Sequence[str], blank: int) -> tuple[int, ...]:
+    """Ids of the tokens that say nothing."""
+    return tuple({blank, *(index for index, symbol in enumerate(symbols) if not token_text(symbol))})
 
 
 def write_tokens(tokens: Sequence[str], folder: Path) -> None:

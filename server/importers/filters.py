@@ -14,24 +14,25 @@ def kaldi_window(kind: str, samples: int) -> Array:
     """Kaldi's windows: symmetric, but for ``hann``, which is periodic in kaldi-native-fbank."""
     turn = 2 * np.pi * np.arange(samples) / (samples if kind == "hann" else samples - 1)
     if kind == "hamming":
-        return 0.54 - 0.46 * np.cos(turn)
+        hamming: Array = 0.54 - 0.46 * np.cos(turn)
+        return hamming
     bell: Array = 0.5 - 0.5 * np.cos(turn)
     return bell**0.85 if kind == "povey" else bell
 
 
 def kaldi_filters(bins: int, n_fft: int, rate_hz: int, low_hz: float, high_hz: float) -> Array:
-    """Triangles [bins, n_fft / 2 + 1] even in Kaldi's mel, straight in mel; ``high_hz`` ≤ 0 counts from Nyquist.
+    """Triangles [bins, n_fft / 2 + 1] even and straight in Kaldi's mel; ``high_hz`` ≤ 0 counts from Nyquist.
 
     Source: Kaldi, feat/mel-computations.
     """
 
     def mel(hz: Array) -> Array:
-        return 1127.0 * np.log1p(hz / 700.0)
+        steps: Array = 1127.0 * np.log1p(hz / 700.0)
+        return steps
 
-    high = high_hz if high_hz > 0 else rate_hz / 2 + high_hz
-    edges = np.linspace(*mel(np.array([low_hz, high])), bins + 2)
-    lines = mel(np.arange(n_fft // 2 + 1) * rate_hz / n_fft)
-    filters = _triangles(edges, lines)
+    low, high = mel(np.array([low_hz, high_hz if high_hz > 0 else rate_hz / 2 + high_hz]))
+    edges = np.linspace(float(low), float(high), bins + 2)
+    filters = _triangles(edges, mel(np.arange(n_fft // 2 + 1) * rate_hz / n_fft))
     filters[:, -1] = 0.0
     return filters
 

@@ -23,7 +23,7 @@ CANARY_HZ = 8_000
 CANARY_TEXT, CANARY_BEFORE = "对我是本人你说", "喂您好请问是王先生本人吗"
 SCORE_TOLERANCE, CONFIDENCE_TOLERANCE, TIME_TOLERANCE_MS = 0.02, 0.05, 40.0
 SAME = 2e-3
-"""Largest difference of probabilities between a padded batch and alone that still counts as the same answer."""
+"""Largest difference of probabilities between a padded batch and alone that counts as the same answer."""
 
 _DOORS = {ASR: "RecogniserDoor", EMOTION: "SoundDoor"}
 _MODEL_PY = '''"""Triton's door to an imported model; the code is in model_runtime beside this file."""
@@ -79,7 +79,9 @@ def write(build: Build, source: Path, folder: Path, wishes: Wishes, sample_rate_
 def _measured(draft: Draft, version: Path) -> Draft:
     """``draft`` with padded batches allowed where they are seen to give the same answers as each alone."""
     spec = draft.spec
-    sounds = [_sound(draft.rate_hz)[: draft.rate_hz * part // 10] for part in (6, 15, 11)] if draft.rate_hz else []
+    sounds = (
+        [_sound(draft.rate_hz)[: draft.rate_hz * part // 10] for part in (6, 15, 11)] if draft.rate_hz else []
+    )
     samples = [prepared(sound, draft.rate_hz, draft.rate_hz) for sound in sounds]
     if spec.network is not None and spec.front_end is not None and spec.reading is not None:
         reader = FrameReader(spec.front_end, spec.network, spec.reading, version)
@@ -105,7 +107,8 @@ def _same(one: Array, other: Array) -> bool:
 
 def _powers(scores: Array) -> Array:
     powers: Array = np.exp(scores - scores.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
+    shares: Array = powers / powers.sum(-1, keepdims=True)
+    return shares
 
 
 def _sound(rate_hz: int) -> Pcm:
@@ -115,6 +118,7 @@ def _sound(rate_hz: int) -> Pcm:
 
 def _canary(version: Path, model: str, rate_hz: int) -> tuple[dict[str, Array], dict[str, Array], str]:
     """A question, the answer the folder gives now, and the answer in words."""
+    inputs: dict[str, Array]
     if model == ASR:
         pcm = _sound(rate_hz)
         units = Recogniser(version).recognise([pcm], [rate_hz])[0]
@@ -130,7 +134,11 @@ def _canary(version: Path, model: str, rate_hz: int) -> tuple[dict[str, Array], 
         pcm = _sound(CANARY_HZ)
         scores = SoundClassifier(version).scores([pcm], CANARY_HZ)
         ends, rate = np.array([[len(pcm)]], np.int32), np.array([[CANARY_HZ]], np.int32)
-        return {"PCM": pcm[None], "ENDS": ends, "SAMPLE_RATE": rate}, {"SCORES": scores[None]}, _scored(scores)
+        return (
+            {"PCM": pcm[None], "ENDS": ends, "SAMPLE_RATE": rate},
+            {"SCORES": scores[None]},
+            _scored(scores),
+        )
     scores = TextClassifier(version).scores([CANARY_TEXT], [CANARY_BEFORE])
     words = {"TEXT": CANARY_TEXT, "ROLE": "customer", "PREVIOUS_TEXT": CANARY_BEFORE}
     return {name: np.array([[word]]) for name, word in words.items()}, {"SCORES": scores}, _scored(scores)
@@ -147,7 +155,9 @@ def _write_canary(path: Path, inputs: Mapping[str, Array], outputs: Mapping[str,
         "START_MS": TIME_TOLERANCE_MS,
         "END_MS": TIME_TOLERANCE_MS,
     }
-    answers = {name: _tensor(array) | {"tolerance": tolerances.get(name, 0.0)} for name, array in outputs.items()}
+    answers = {
+        name: _tensor(array) | {"tolerance": tolerances.get(name, 0.0)} for name, array in outputs.items()
+    }
     content = {"inputs": {name: _tensor(array) for name, array in inputs.items()}, "outputs": answers}
     path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
@@ -195,7 +205,11 @@ def _tensors(draft: Draft, model: str) -> tuple[list[tuple[str, str, str]], list
     rate = ("SAMPLE_RATE", "INT32", "[ 1 ]")
     if model == ASR:
         heads = [(name, "STRING", "[ 1 ]") for name in draft.heads]
-        numbers = [("START_MS", "INT32", "[ -1 ]"), ("END_MS", "INT32", "[ -1 ]"), ("CONFIDENCE", "FP32", "[ -1 ]")]
+        numbers = [
+            ("START_MS", "INT32", "[ -1 ]"),
+            ("END_MS", "INT32", "[ -1 ]"),
+            ("CONFIDENCE", "FP32", "[ -1 ]"),
+        ]
         return [("PCM", "INT16", ragged), rate], [("UNITS", "STRING", "[ -1 ]"), *numbers, *heads]
     if model == EMOTION:
         inputs = [("PCM", "INT16", ragged), ("ENDS", "INT32", ragged), rate]
@@ -205,7 +219,9 @@ def _tensors(draft: Draft, model: str) -> tuple[list[tuple[str, str, str]], list
 
 
 def _rows(tensors: Sequence[tuple[str, str, str]]) -> str:
-    return ",\n".join(f'  {{ name: "{name}" data_type: TYPE_{kind} dims: {dims} }}' for name, kind, dims in tensors)
+    return ",\n".join(
+        f'  {{ name: "{name}" data_type: TYPE_{kind} dims: {dims} }}' for name, kind, dims in tensors
+    )
 
 
 def _artifact(draft: Draft) -> str:
@@ -219,7 +235,9 @@ def _card(source: Path, draft: Draft, wishes: Wishes, heard: str) -> str:
         f"Imported from `{source.name}` ({draft.format}) as `{wishes.model}`.",
         f"Network's sample rate: {draft.rate_hz} Hz; other rates are resampled." if draft.rate_hz else "",
         f"Labels: {', '.join(draft.labels)}." if draft.labels else "",
-        f"Batches: {batch or 'each segment runs alone, or only with segments it cannot change'}." if draft.rate_hz else "",
+        f"Batches: {batch or 'each segment runs alone, or only with segments it cannot change'}."
+        if draft.rate_hz
+        else "",
         f"Answer to the canary question when imported: {heard}.",
         *draft.remarks,
         "Figures on your own calls, licence and training data: see the checkpoint's own card.",

@@ -5,12 +5,29 @@ from pathlib import Path
 from typing import Any
 
 HANZI = "您好请问是王先生吗我们的他不了在有人这上个国"
-MARKS = ("<|zh|>", "<|en|>", "<|HAPPY|>", "<|SAD|>", "<|ANGRY|>", "<|NEUTRAL|>", "<|Speech|>", "<|BGM|>", "<|woitn|>")
+MARKS = (
+    "<|zh|>",
+    "<|en|>",
+    "<|HAPPY|>",
+    "<|SAD|>",
+    "<|ANGRY|>",
+    "<|NEUTRAL|>",
+    "<|Speech|>",
+    "<|BGM|>",
+    "<|woitn|>",
+)
 CMVN_DIM = 560
 
 
-def save(torch: Any, onnx: Any, net: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Mapping[int, str]], path: Path,
-         metadata: Mapping[str, object]) -> None:  # fmt: skip
+def save(
+    torch: Any,
+    onnx: Any,
+    net: Any,
+    inputs: Mapping[str, Any],
+    outputs: Mapping[str, Mapping[int, str]],
+    path: Path,
+    metadata: Mapping[str, object],
+) -> None:
     """Export a module with named inputs, dynamic in batch and time, and write metadata into it."""
     axes = {name: {0: "N", 1: "T"} if tensor.dim() > 1 else {0: "N"} for name, tensor in inputs.items()}
     if "audio_signal" in inputs:
@@ -63,7 +80,15 @@ def zipformer(torch: Any, onnx: Any, folder: Path, *, leaky: bool = False) -> No
 
     inputs = {"x": torch.randn(2, 40, 80), "x_lens": torch.tensor([40, 30])}
     outputs = {"log_probs": {0: "N", 1: "S"}, "log_probs_len": {0: "N"}}
-    save(torch, onnx, Net(), inputs, outputs, folder / "model.onnx", {"model_type": "zipformer2_ctc", "version": 1})
+    save(
+        torch,
+        onnx,
+        Net(),
+        inputs,
+        outputs,
+        folder / "model.onnx",
+        {"model_type": "zipformer2_ctc", "version": 1},
+    )
     write_symbols(folder, symbols)
 
 
@@ -110,16 +135,21 @@ def sense_voice(torch: Any, onnx: Any, folder: Path) -> None:
             self.register_buffer("text", text)
 
         def forward(self, x: Any, x_length: Any, language: Any, text_norm: Any) -> Any:
-            query = self.query(torch.stack([language, text_norm * 0 + 1, text_norm * 0 + 2, text_norm], 1).long())
+            query = self.query(
+                torch.stack([language, text_norm * 0 + 1, text_norm * 0 + 2, text_norm], 1).long()
+            )
             scores = self.body(torch.cat([query, x], 1)) + 0.0 * x_length.max()
             return torch.cat([scores[:, :4] + self.told, scores[:, 4:] + self.text], 1)
 
     ids = {"lang_auto": 0, "lang_zh": 3, "lang_en": 4, "lang_yue": 7, "lang_ja": 11, "lang_ko": 12}
     metadata = {
-        "model_type": "sense_voice_ctc", "vocab_size": len(symbols), "lfr_window_size": 7, "lfr_window_shift": 6,
+        "model_type": "sense_voice_ctc", "vocab_size": len(symbols),
+        "lfr_window_size": 7, "lfr_window_shift": 6,
         "normalize_samples": 0, "with_itn": 14, "without_itn": 15, **ids, **cmvn(),
     }  # fmt: skip
-    numbers = {name: torch.tensor([3, 3], dtype=torch.int32) for name in ("x_length", "language", "text_norm")}
+    numbers = {
+        name: torch.tensor([3, 3], dtype=torch.int32) for name in ("x_length", "language", "text_norm")
+    }
     inputs = {"x": torch.randn(2, 20, CMVN_DIM)} | numbers
     save(torch, onnx, Net(), inputs, {"logits": {0: "N", 1: "S"}}, folder / "model.onnx", metadata)
     write_symbols(folder, symbols)
@@ -135,10 +165,18 @@ def paraformer(torch: Any, onnx: Any, folder: Path) -> None:
             self.body = pointwise(torch, CMVN_DIM, len(symbols), silent=2)
 
         def forward(self, speech: Any, speech_lengths: Any) -> Any:
-            return torch.log_softmax(self.body(speech[:, ::2]), -1), speech_lengths // 2
+            return torch.log_softmax(self.body(speech[:, ::2]), -1), (speech_lengths + 1) // 2
 
-    metadata = {"model_type": "paraformer", "vocab_size": len(symbols), "lfr_window_size": 7, "lfr_window_shift": 6}
-    inputs = {"speech": torch.randn(2, 20, CMVN_DIM), "speech_lengths": torch.tensor([20, 16], dtype=torch.int32)}
+    metadata = {
+        "model_type": "paraformer",
+        "vocab_size": len(symbols),
+        "lfr_window_size": 7,
+        "lfr_window_shift": 6,
+    }
+    inputs = {
+        "speech": torch.randn(2, 20, CMVN_DIM),
+        "speech_lengths": torch.tensor([20, 16], dtype=torch.int32),
+    }
     outputs = {"logits": {0: "N", 1: "L"}, "token_num": {0: "N"}}
     save(torch, onnx, Net(), inputs, outputs, folder / "model.onnx", metadata | cmvn())
     write_symbols(folder, symbols)

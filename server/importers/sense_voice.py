@@ -1,0 +1,29 @@
+"""SenseVoice, from whichever export: a recogniser, or its emotion token as emotion model."""
+
+from model_runtime.spec import Classifier, FrontEnd, Network, Reading, Spec
+from server.errors import BadCheckpoint
+from server.importers.draft import ASR, Draft, Wishes, silent_tokens
+
+HEADS = ("LANGUAGE", "EMOTION", "EVENT", "FORM")
+"""What the first four steps tell; the first three are outputs of the served recogniser."""
+EMOTIONS = ("HAPPY", "SAD", "ANGRY", "NEUTRAL", "FEARFUL", "DISGUSTED", "SURPRISED")
+"""Emotion tokens; EMO_UNKNOWN is left out, the scores of the others add up to 1."""
+FRAME_MS = 10.0
+
+
+def sense_voice(
+    wishes: Wishes, kind: str, front_end: FrontEnd, network: Network, symbols: tuple[str, ...], blank: int
+) -> Draft:
+    """SenseVoice as recogniser, or its emotion token's scores as emotion model."""
+    if wishes.model == ASR:
+        reading = Reading("ctc", front_end.skip * FRAME_MS, silent_tokens(symbols, blank), heads=HEADS)
+        spec = Spec(front_end=front_end, network=network, reading=reading)
+        return Draft(spec, kind, front_end.rate_hz, heads=HEADS[:3])
+    marks = [mark for mark in EMOTIONS if f"<|{mark}|>" in symbols]
+    if len(marks) < 2:
+        raise BadCheckpoint(
+            "the tokens name no emotions", help=f"expected <|{EMOTIONS[0]}|> and the like among them"
+        )
+    picks = tuple(symbols.index(f"<|{mark}|>") for mark in marks)
+    spec = Spec(front_end=front_end, network=network, classifier=Classifier("softmax", picks, step=1))
+    return Draft(spec, f"{kind}, emotion token", front_end.rate_hz, tuple(map(str.lower, marks)))
