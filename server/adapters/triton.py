@@ -19,6 +19,7 @@ from server.adapters.triton_tensors import Tensor
 from server.config import Settings
 from server.errors import BadModel, BadSetting
 from server.pipeline.models import ModelInfo, Pcm, Units
+from server.pipeline.windows import Window
 
 TURNS_A_REQUEST = 32
 """Turns of a call that travel together: a request costs both sides more than the scores of a turn do."""
@@ -98,6 +99,14 @@ class TritonModels:
             return Job(request, lambda outputs: contract.read_units(outputs, duration_ms), len(pcm))
 
         return self._supervisor.wards[contract.ASR].lane.ask_all([job(pcm) for pcm in segments], deadline_s)
+
+    def hear(self, window: Window, state: bytes, *, deadline_s: float) -> tuple[Units, bytes]:
+        """Units of a segment up to ``window``'s new frames, and the state its next window is asked with."""
+        rate = self._sample_rate_hz
+        duration_ms = window.heard_samples * 1000 // rate
+        request = contract.window_request(window, state, rate, self._context)
+        job = Job(request, lambda outputs: contract.read_window(outputs, duration_ms), len(window.pcm))
+        return self._supervisor.wards[contract.ASR].lane.ask_all([job], deadline_s)[0]
 
     def emotions(self, segments: Sequence[Pcm], *, deadline_s: float) -> NDArray[np.float32]:
         """Emotion scores [S, K] in 0..1 of segments, which have the recogniser's sample rate."""

@@ -56,6 +56,6 @@ def _pair(path: Path, number: int, line: str) -> tuple[str, float]:
     if not low <= value <= high or not word.strip():
         raise BadSetting(
             f"word {number} of {path.name} has the weight {weight.strip()!r}",
-            help=f"write the word, a tab, and a number of {low:g} to {high:g}; 1 is usual and may be left out",
+            help=f"write the word, a tab, and a number of {low:g} to {high:g}; 1 may be left out",
         )
     return word.strip(), value

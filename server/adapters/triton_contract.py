@@ -15,6 +15,7 @@ from server.adapters.triton_client import Config
 from server.adapters.triton_tensors import Fault, FaultKind, Outputs, Request, Tensor
 from server.errors import BadModel
 from server.pipeline.models import ModelInfo, Pcm, Units
+from server.pipeline.windows import Window
 
 ASR, EMOTION, TAGS = "asr", "emotion", "semantic_tags"
 INPUTS: Mapping[str, Mapping[str, str]] = {
@@ -39,6 +40,16 @@ Scores = NDArray[np.float32]
 def segment_request(pcm: Pcm, sample_rate_hz: int, more: tuple[Tensor, ...] = ()) -> Request:
     """A request for the words of one segment; ``pcm`` is [samples], not empty; ``more``: optional inputs."""
     return Request(ASR, (*_audio(pcm, sample_rate_hz), *more))
+
+
+def window_request(
+    window: Window, state: bytes, sample_rate_hz: int, more: tuple[Tensor, ...] = ()
+) -> Request:
+    """A request for the next frames of a segment that is still being spoken; ``state`` of the last answer."""
+    frames = Tensor("WINDOW", "INT32", (1, 2), np.array([[window.first, window.end]], np.int32))
+    carried = Tensor("STATE", "UINT8", (1, len(state)), np.frombuffer(state, np.uint8))
+    inputs = (*_audio(window.pcm, sample_rate_hz), frames, *((carried,) if state else ()), *more)
+    return Request(ASR, inputs)
 
 
 def stretches_request(stretches: Sequence[Pcm], sample_rate_hz: int) -> Request:
@@ -82,6 +93,14 @@ def read_units(outputs: Outputs, duration_ms: int) -> Units:
     if len(end) and int(end.max()) > duration_ms + TIME_SLACK_MS:
         raise _wrong(f"END_MS {int(end.max())} behind the segment's end at {duration_ms} ms")
     return Units(characters, start.astype(np.int64), end.astype(np.int64), _checked_scores(confidence))
+
+
+def read_window(outputs: Outputs, duration_ms: int) -> tuple[Units, bytes]:
+    """Units of a segment so far, and the state to ask its next window with; Fault (WRONG) as `read_units`."""
+    state = outputs.get("STATE")
+    if state is None or state.datatype != "UINT8":
+        raise _wrong("no STATE of UINT8 to a WINDOW")
+    return read_units(outputs, duration_ms), np.asarray(state.data, np.uint8).tobytes()
 
 
 def read_scores(model: str, rows: int, labels: int) -> Callable[[Outputs], Scores]:

@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,99 @@ def test_buckets_keep_padding_and_size_bounded(module: Any) -> None:
 
 def test_nothing_asked_nothing_answered(recogniser: Any) -> None:
     assert recogniser.recognise([]) == []
+
+
+@pytest.mark.parametrize(
+    "word, expected", [("汪先生", "汪"), ("招商银行", "王"), ("汪", "王"), ("龘先生", "王")]
+)
+def test_context_words_win_where_the_sound_allows(
+    recogniser: Any, speech: np.ndarray, word: str, expected: str
+) -> None:
+    units = recogniser.recognise([speech], [recogniser.context((word,), (2.0,))])[0]
+    assert "".join(units.characters) == f"您好请问是{expected}先生吗"
+
+
+def test_an_unfinished_context_word_earns_nothing(module: Any, recogniser: Any, speech: np.ndarray) -> None:
+    for word in ("汪先生们", "汪先生吗您"):  # left in the middle, cut off by the end
+        units = recogniser.recognise([speech], [recogniser.context((word,), (2.0,))])[0]
+        assert "".join(units.characters) == "您好请问是王先生吗"
+
+
+def test_boosts_add_up_to_the_words_said(module: Any, recogniser: Any) -> None:
+    words = importlib.import_module("context_words")
+    ids = {char: number for number, char in enumerate("abcd", 1)}
+    context = words.build(("abc", "ab", "bcd", "cd"), (1.0, 1.0, 0.5, 2.0), ids, 4)
+
+    def boost(text: str) -> float:
+        total, node = 0.0, 0
+        for char in text:
+            gain, node = words.walk(context, node, ids[char])
+            total += gain
+        return float(total - context.pending[node])
+
+    assert [boost(text) for text in ("a", "ab", "abc", "abd", "bcd", "cd", "dcba")] == [0, 2, 3, 2, 1.5, 4, 0]
+    assert boost("abcab") == 5 and boost("cdcd") == 8
+
+
+def test_thousands_of_context_words_cost_little(recogniser: Any, speech: np.ndarray) -> None:
+    rng, segments = np.random.default_rng(3), [np.tile(speech, 8)] * 4
+    words = tuple({"".join(rng.choice(list(recogniser._chars), 3)) for _ in range(5000)})
+    context = recogniser.context(words)
+    assert recogniser.context(words) is context
+    rows = recogniser.log_probabilities(segments)
+
+    def spent_s(chosen: Any) -> float:
+        decoder = importlib.import_module("ctc_decoder")
+        known = recogniser.readings, recogniser.trigram, chosen, recogniser.weights
+        times = []
+        for _ in range(3):
+            start = time.process_time()
+            for chars, syllables in rows:
+                decoder.decode(chars, syllables, *known)
+            times.append(time.process_time() - start)
+        return min(times)
+
+    assert spent_s(context) < 2 * spent_s(recogniser.no_context) + 0.01
+
+
+@pytest.mark.parametrize(
+    "words, weights",
+    [(("王先生",), (9.0,)), (("王先生",), (1.0, 1.0)), (("王" * 40,), ()), (("王先生",) * 20_001, ())],
+)
+def test_bad_context_is_refused_with_help(
+    recogniser: Any, words: tuple[str, ...], weights: tuple[float, ...]
+) -> None:
+    with pytest.raises(ValueError, match="help: "):
+        recogniser.context(words, weights)
+
+
+@pytest.mark.parametrize("spoil", ["shorter", "not a file", "other sizes"])
+def test_a_spoilt_state_is_refused_with_help(
+    module: Any, recogniser: Any, speech: np.ndarray, spoil: str
+) -> None:
+    window = module.Window(0, 12, recogniser.lattice(np.zeros(0, np.uint8)))
+    _, state = recogniser.listen([np.tile(speech, 2)], [window], [recogniser.no_context])[0]
+    assert recogniser.lattice(state).frames == 12
+    lattice = importlib.import_module("ctc_lattice")
+    bad = {
+        "shorter": state[:-30],
+        "not a file": np.arange(100, dtype=np.uint8),
+        "other sizes": lattice.pack(recogniser.lattice(state)._replace(centres=np.zeros(999))),
+    }[spoil]
+    with pytest.raises(ValueError, match="help: "):
+        recogniser.lattice(bad)
+
+
+@pytest.mark.parametrize(
+    "first, end, samples", [(5, -1, 9000), (0, 12, 8900), (0, 7, 20_000), (-1, -1, 9000)]
+)
+def test_a_window_off_the_grid_is_refused_with_help(
+    module: Any, recogniser: Any, first: int, end: int, samples: int
+) -> None:
+    nothing = recogniser.lattice(np.zeros(0, np.uint8))
+    module.check_window(0, -1, samples, nothing)
+    with pytest.raises(ValueError, match="help: "):
+        module.check_window(first, end, samples, nothing)
 
 
 def test_all_of_it_is_small() -> None:

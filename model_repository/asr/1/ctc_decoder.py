@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from char_trigram import Trigram, compiled, step
-from ctc_segments import MAX_CANDIDATES, Readings, offer, segment, top
+from context_words import Context, walk
+from ctc_lattice import Lattice, extend, start
+from ctc_segments import MAX_CANDIDATES, Readings, top
 from numpy.typing import NDArray
 
 FRAME_MS = 80.0
@@ -28,6 +30,7 @@ class Weights(NamedTuple):
     speaks: float = 0.3
     beam: int = 24
     temperature: float = 0.8
+    context: float = 2.0
 
 
 class Units(NamedTuple):
@@ -41,21 +44,38 @@ class Units(NamedTuple):
 
 @compiled
 def _extend(
-    offered: Any, scores: Any, states: Any, total: Any, model: Any, weights: Any, new: Any, new_total: Any
+    offered: Any,
+    scores: Any,
+    states: Any,
+    total: Any,
+    model: Any,
+    context: Any,
+    weights: Any,
+    new: Any,
+    new_total: Any,
 ) -> int:
-    """Every state with every candidate, merged by last character. Rows: pair, last, from, taken."""
+    """Every state with every candidate, merged by the last two characters and the place in context words.
+
+    Rows: pair, last, from, taken, node.
+    """
     made = 0
     for take in range(len(offered)):
         char, first = offered[take], made
         for state in range(len(total)):
-            value, pair, last = total[state] + scores[take], states[0, state], states[1, state]
+            value, pair, last, node = (
+                total[state] + scores[take],
+                states[0, state],
+                states[1, state],
+                states[2, state],
+            )
             same = -1
             if char != 0:
+                boost, node = walk(context, node, char)
                 for other in range(first, made):
-                    if states[1, new[2, other]] == last:
+                    if states[1, new[2, other]] == last and new[4, other] == node:
                         same = other
                 gain, pair = step(model, pair, last, char)
-                value += weights.language * gain + weights.bonus
+                value += weights.language * gain + weights.bonus + weights.context * boost
                 last = char
             if same < 0:
                 same = made
@@ -64,29 +84,36 @@ def _extend(
                 continue
             new_total[same] = value
             new[0, same], new[1, same], new[2, same], new[3, same] = pair, last, state, take
+            new[4, same] = node
     return made
 
 
 @compiled
-def search(offered: Any, scores: Any, counts: Any, model: Any, weights: Any) -> Any:
+def search(offered: Any, scores: Any, counts: Any, model: Any, context: Any, weights: Any) -> Any:
     """Best candidate index of every segment; offered and scores are [n, MAX_CANDIDATES]."""
     length, beam = len(counts), weights.beam
-    states, total = np.zeros((2, beam), np.int64), np.zeros(beam)
+    states, total = np.zeros((3, beam), np.int64), np.zeros(beam)
     states[0, 0] = -1
     alive = 1
     back, taken = np.zeros((length, beam), np.int64), np.zeros((length, beam), np.int64)
-    new, new_total = np.zeros((4, beam * MAX_CANDIDATES), np.int64), np.zeros(beam * MAX_CANDIDATES)
+    new, new_total = np.zeros((5, beam * MAX_CANDIDATES), np.int64), np.zeros(beam * MAX_CANDIDATES)
     order = np.zeros(beam, np.int64)
     for index in range(length):
         row, values = offered[index, : counts[index]], scores[index, : counts[index]]
-        made = _extend(row, values, states, total[:alive], model, weights, new, new_total)
+        made = _extend(row, values, states, total[:alive], model, context, weights, new, new_total)
         alive = top(new_total, made, beam, order)
         for place in range(alive):
             source = order[place]
             total[place] = new_total[source]
-            states[0, place], states[1, place] = new[0, source], new[1, source]
+            states[0, place], states[1, place], states[2, place] = (
+                new[0, source],
+                new[1, source],
+                new[4, source],
+            )
             back[index, place], taken[index, place] = new[2, source], new[3, source]
-    path, state = np.zeros(length, np.int64), 0
+    for place in range(alive):  # a word cut off by the end has earned nothing
+        total[place] -= weights.context * context.pending[states[2, place]]
+    path, state = np.zeros(length, np.int64), np.argmax(total[:alive])
     for index in range(length - 1, -1, -1):
         path[index] = taken[index, state]
         state = back[index, state]
@@ -145,14 +172,8 @@ def confidences(offered: Any, scores: Any, counts: Any, path: Any, model: Any, w
     return result
 
 
-def _times(
-    bounds: NDArray[np.int64], speaking: NDArray[np.float32]
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Start and end of each unit in ms; a head fires at about 60 % of its syllable."""
-    peaks = (
-        np.array([np.average(np.arange(a, b), weights=speaking[a:b] + 1e-6) for a, b in bounds]) * FRAME_MS
-        + FRAME_MS / 2
-    )
+def _times(peaks: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Start and end of each unit in ms, from centres in ms; a head fires at about 60 % of its syllable."""
     gaps = np.diff(peaks)
     usual = float(np.clip(np.median(gaps[gaps < 400]) if (gaps < 400).any() else 200.0, 80.0, 320.0))
     before = np.minimum(np.concatenate([[usual], gaps]), usual * 1.6)
@@ -161,29 +182,32 @@ def _times(
     return np.rint(start).astype(np.int32), np.rint(np.maximum(end, start + 10)).astype(np.int32)
 
 
-def decode(
-    chars: NDArray[np.float32],
-    syllables: NDArray[np.float32],
-    readings: Readings,
-    model: Trigram,
-    weights: Weights,
-) -> Units:
-    """Units heard in log probabilities [T, C] and [T, S] of one utterance."""
-    bounds = segment(chars, syllables, weights.speaks)
-    if not len(bounds):
+def best(lattice: Lattice, model: Trigram, context: Context, weights: Weights) -> Units:
+    """Units of the closed syllables of `lattice`."""
+    if not len(lattice.counts):
         return empty()
-    offered = np.zeros((len(bounds), MAX_CANDIDATES), np.int64)
-    scores, counts = np.zeros(offered.shape), np.zeros(len(bounds), np.int64)
-    offer(chars, syllables, bounds, readings, model.unigram, weights, offered, scores, counts)
-    path = search(offered, scores, counts, model, weights)
+    offered, scores, counts = lattice.offered, lattice.scores, lattice.counts
+    path = search(offered, scores, counts, model, context, weights)
     sure = confidences(offered, scores, counts, path, model, weights)
     said = offered[np.arange(len(path)), path]
     kept = said != 0
     if not kept.any():
         return empty()
-    speaking = (1.0 - 0.5 * (np.exp(chars[:, 0]) + np.exp(syllables[:, 0]))).astype(np.float32)
-    start_ms, end_ms = _times(bounds[kept], speaking)
+    start_ms, end_ms = _times(lattice.centres[kept] * FRAME_MS + FRAME_MS / 2)
     return Units(said[kept].astype(np.int32), start_ms, end_ms, sure[kept])
+
+
+def decode(
+    chars: NDArray[np.float32],
+    syllables: NDArray[np.float32],
+    readings: Readings,
+    model: Trigram,
+    context: Context,
+    weights: Weights,
+) -> Units:
+    """Units heard in log probabilities [T, C] and [T, S] of one utterance."""
+    whole = extend(start(), chars, syllables, readings, model, context, weights, last=True)
+    return best(whole, model, context, weights)
 
 
 def empty() -> Units:

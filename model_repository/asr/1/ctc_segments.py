@@ -40,26 +40,32 @@ def top(values: Any, count: int, most: int, order: Any) -> int:
 
 
 @compiled
-def segment(chars: Any, syllables: Any, threshold: float) -> Any:
-    """Frame ranges [n, 2] in which one syllable is spoken, from log probabilities [T, C] and [T, S]."""
+def segment(chars: Any, syllables: Any, threshold: float, forced: int) -> Any:
+    """Frame ranges [n, 2] in which one syllable is spoken, their labels [n] and each frame's weight [T].
+
+    Frame 0 is taken to speak `forced`, unless that is -1. The last range is open if it ends at T.
+    """
     bounds = np.zeros((len(chars), 2), np.int64)
+    labels, speaking = np.zeros(len(chars), np.int64), np.zeros(len(chars), np.float64)
     count, previous = 0, -1
     for frame in range(len(chars)):
-        speaking = 1.0 - 0.5 * (np.exp(chars[frame, 0]) + np.exp(syllables[frame, 0]))
-        if speaking < threshold:
-            previous = -1
-            continue
-        label = 1
-        for index in range(2, syllables.shape[1]):
-            if syllables[frame, index] > syllables[frame, label]:
-                label = index
+        speaking[frame] = 1.0 - 0.5 * (np.exp(chars[frame, 0]) + np.exp(syllables[frame, 0]))
+        label = forced
+        if frame > 0 or forced < 0:
+            if speaking[frame] < threshold:
+                previous = -1
+                continue
+            label = 1
+            for index in range(2, syllables.shape[1]):
+                if syllables[frame, index] > syllables[frame, label]:
+                    label = index
         if label == previous:
             bounds[count - 1, 1] = frame + 1
         else:
-            bounds[count, 0], bounds[count, 1] = frame, frame + 1
+            bounds[count, 0], bounds[count, 1], labels[count] = frame, frame + 1, label
             count += 1
         previous = label
-    return bounds[:count]
+    return bounds[:count], labels[:count], speaking
 
 
 @compiled
@@ -116,7 +122,14 @@ def _gather(char_row: Any, syllable_row: Any, readings: Any, weights: Any, score
 
 @compiled
 def candidates(
-    char_row: Any, syllable_row: Any, readings: Any, unigram: Any, weights: Any, offered: Any, acoustic: Any
+    char_row: Any,
+    syllable_row: Any,
+    readings: Any,
+    unigram: Any,
+    favour: Any,
+    weights: Any,
+    offered: Any,
+    acoustic: Any,
 ) -> int:
     """Write one segment's candidate characters and scores, best first; class 0: nothing said."""
     scores = np.full(len(char_row), FLOOR, np.float32)
@@ -128,6 +141,7 @@ def candidates(
         char = touched[place]
         total[place] = share * scores[char] + (1 - share) * max(char_row[char], FLOOR)
         rank[place] = total[place] + 0.5 * weights.language * unigram[char] + weights.bonus
+        rank[place] += weights.context * favour[char]
     total[count], rank[count] = share * syllable_row[0] + (1 - share) * char_row[0], 100.0
     touched[count] = 0
     order = np.zeros(MAX_CANDIDATES, np.int64)
@@ -144,6 +158,7 @@ def offer(
     bounds: Any,
     readings: Any,
     unigram: Any,
+    favour: Any,
     weights: Any,
     offered: Any,
     scores: Any,
@@ -157,6 +172,7 @@ def offer(
             best(syllables, first, last),
             readings,
             unigram,
+            favour,
             weights,
             offered[index],
             scores[index],
