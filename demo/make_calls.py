@@ -1,13 +1,15 @@
 """Synthesizes the demonstration calls: ``python -m demo.make_calls`` rewrites demo/calls from demo/scripts.
 
-8 kHz A-law WAV files as a telephone recorder writes them, metadata beside each. Needs the [dev] extra
-(espeak-ng comes with it); nothing is downloaded.
+8 kHz, metadata beside each: two-channel calls in Ogg Opus as a recording system stores them, to ship small,
+the one-channel call as the A-law WAV of a telephone recorder. Needs the [dev] extra (espeak-ng comes with
+it); nothing is downloaded.
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import yaml
 from numpy.typing import NDArray
@@ -19,6 +21,8 @@ RATE_HZ = 8000
 SIDES = ("agent", "customer")
 GAP_S = 0.45
 WAVE_FORMAT_ALAW = 6
+OPUS_BITS_PER_S = 48_000
+"""Of both channels together. Below 40,000 Opus codes them jointly, and each is heard in the other."""
 Pcm = NDArray[np.int16]
 
 
@@ -66,6 +70,17 @@ def write_alaw(path: Path, pcm: Pcm) -> None:
     path.write_bytes(_riff(b"RIFF", b"WAVE" + body))
 
 
+def write_opus(path: Path, pcm: Pcm) -> None:
+    """Write [2, n] int16 as Ogg Opus."""
+    with av.open(path, "w", format="ogg") as file:
+        stream = file.add_stream("libopus", rate=RATE_HZ, layout="stereo")
+        stream.bit_rate = OPUS_BITS_PER_S
+        frame = av.AudioFrame.from_ndarray(pcm.T.reshape(1, -1), format="s16", layout="stereo")
+        frame.sample_rate = RATE_HZ
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            file.mux(packet)
+
+
 def main() -> None:
     """Rewrite every audio call."""
     for path in sorted((HERE / "scripts").glob("*.yaml")):
@@ -73,7 +88,9 @@ def main() -> None:
         pcm = _place(script)
         if script.get("channels") == 1:
             pcm = pcm.sum(axis=0, dtype=np.int32).clip(-32767, 32767).astype(np.int16)[None]
-        write_alaw(HERE / "calls" / f"{path.stem}.wav", pcm)
+            write_alaw(HERE / "calls" / f"{path.stem}.wav", pcm)
+        else:
+            write_opus(HERE / "calls" / f"{path.stem}.opus", pcm)
         (HERE / "calls" / f"{path.stem}.meta.json").write_text(
             json.dumps(script["meta"], ensure_ascii=False, indent=1) + "\n"
         )

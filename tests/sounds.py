@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 CALLS = Path(__file__).resolve().parent.parent / "demo" / "calls"
 
 
+def demo_call(name: str) -> bytes:
+    """The recording of a demonstration call."""
+    (path,) = (path for path in CALLS.glob(f"{name}.*") if path.suffix in (".opus", ".wav"))
+    return path.read_bytes()
+
+
 def wav(pcm: NDArray[np.int16], rate_hz: int = 8000) -> bytes:
     """[channels, n] int16 as a PCM WAV."""
     out = io.BytesIO()

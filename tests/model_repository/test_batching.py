@@ -11,7 +11,7 @@ from server.adapters.triton_client import TritonClient
 from server.pipeline import session
 from server.pipeline.models import Pcm
 from server.pipeline.session import Road
-from tests.sounds import CALLS
+from tests.sounds import demo_call
 
 TEXTS = ["喂", "您好请问是张先生吗", "对", "我知道你家住在哪里", "行吧" * 40, "嗯好的"] * 6
 
@@ -21,7 +21,7 @@ def cuts(road: Road) -> list[Pcm]:
     """Cuts of very different length from the demonstration calls."""
     found: list[Pcm] = []
     for name in ("abusive", "third_party"):
-        audio = road.decoder.decode((CALLS / f"{name}.wav").read_bytes(), sample_rate_hz=8000, deadline_s=60)
+        audio = road.decoder.decode(demo_call(name), sample_rate_hz=8000, deadline_s=60)
         found += [cut for _, _, cut in session.cuts_of(audio, 0)]
     found += [cut[: len(cut) // 3] for cut in found]
     assert max(map(len, found)) > 4 * min(map(len, found))

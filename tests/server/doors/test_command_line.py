@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sounds import CALLS, silence
+from tests.sounds import CALLS, demo_call, silence
 
 ROOT = Path(__file__).resolve().parents[3]
 KEYS = {"call_id", "score", "items", "findings", "turns", "measures", "versions", "error"}
@@ -28,7 +28,7 @@ def earshot(*words: str | Path) -> subprocess.CompletedProcess[str]:
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """A folder with good and bad input, inspected once."""
     folder = tmp_path_factory.mktemp("calls")
-    (folder / "good.wav").write_bytes((CALLS / "third_party.wav").read_bytes())
+    (folder / "good.opus").write_bytes(demo_call("third_party"))
     (folder / "good.meta.json").write_text((CALLS / "third_party.meta.json").read_text())
     (folder / "quiet.wav").write_bytes(silence(2))
     (folder / "broken.wav").write_bytes(b"RIFF\x00\x00")

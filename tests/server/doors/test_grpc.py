@@ -24,7 +24,7 @@ from grpc_tools import protoc
 
 from server.api.earshot.v1 import inspection_pb2 as pb
 from server.api.earshot.v1 import inspection_pb2_grpc as pb_grpc
-from tests.sounds import CALLS, silence
+from tests.sounds import CALLS, demo_call, silence
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -92,9 +92,7 @@ class Server:
     def inspect(self, call: str = "third_party", timeout: float = 60) -> Any:
         meta = struct_pb2.Struct()
         meta.update(json.loads((CALLS / f"{call}.meta.json").read_text()))
-        request = pb.InspectRequest(
-            call_id=call, metadata=meta, audio=pb.Audio(content=(CALLS / f"{call}.wav").read_bytes())
-        )
+        request = pb.InspectRequest(call_id=call, metadata=meta, audio=pb.Audio(content=demo_call(call)))
         return self.send(request, timeout)
 
     def send(self, request: Any, timeout: float = 60) -> Any:

@@ -10,12 +10,12 @@ import pytest
 
 from server.errors import BadInput, BadMedia, DeadlineOver
 from server.pipeline.session import Road
-from tests.sounds import CALLS, silence, wav
+from tests.sounds import CALLS, demo_call, silence, wav
 
 
 def inspect(road: Road, name: str, **more: Any) -> dict[str, Any]:
     meta = json.loads((CALLS / f"{name}.meta.json").read_text())
-    return road.inspect_audio((CALLS / f"{name}.wav").read_bytes(), call_id=name, meta=meta, **more).result
+    return road.inspect_audio(demo_call(name), call_id=name, meta=meta, **more).result
 
 
 def hits(result: Mapping[str, Any]) -> set[str]:
@@ -79,7 +79,7 @@ def test_mono_is_flagged_and_two_sided_rules_are_unknown(road: Road) -> None:
 
 
 def test_the_same_signal_on_both_channels_counts_as_mono(road: Road) -> None:
-    one = road.inspect_audio((CALLS / "mono.wav").read_bytes(), call_id="m", meta={})
+    one = road.inspect_audio(demo_call("mono"), call_id="m", meta={})
     assert one.audio is not None
     both = road.inspect_audio(wav(np.repeat(one.audio.pcm, 2, axis=0)), call_id="m", meta={}).result
     assert {t["role"] for t in both["turns"]} == {"other"}
