@@ -4,12 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from server.errors import BadCheckpoint
-from server.importers import sherpa
+from server.importers import nemo, sherpa
 from server.importers.draft import Draft, Wishes
 
 Build = Callable[[Path, Path, Wishes], Draft]
 
-EXPECTED = "a sherpa-onnx folder: model.onnx or model.int8.onnx, and tokens.txt"
+EXPECTED = """one of
+  a NeMo file NAME.nemo (CTC or hybrid CTC);
+  a sherpa-onnx folder: model.onnx or model.int8.onnx, and tokens.txt"""
 
 
 def importer(source: Path) -> Build:
@@ -18,6 +20,8 @@ def importer(source: Path) -> Build:
     Raises:
         BadCheckpoint: the source is not there or of no format that can be imported.
     """
+    if source.suffix == ".nemo":
+        return nemo.build
     if not source.is_dir():
         raise BadCheckpoint(f"there is no folder {source}", help=f"expected {EXPECTED}")
     if sherpa.is_export(source):
