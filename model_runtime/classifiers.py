@@ -102,10 +102,9 @@ class WaveNetwork:
         return logits
 
     def _prepared(self, samples: Samples) -> Samples:
-        wave = np.pad(samples, (0, max(0, self._spec.shortest - len(samples))))
         if not self._spec.normalise:
-            return wave
-        answer: Samples = (wave - wave.mean()) / np.sqrt(wave.var() + _DEVIATION_GUARD)
+            return samples
+        answer: Samples = (samples - samples.mean()) / np.sqrt(samples.var() + _DEVIATION_GUARD)
         return answer
 
 

@@ -115,8 +115,6 @@ class Waveform:
     """Mean 0 and deviation 1 over the segment."""
     mask: str
     """Input that marks the samples of a padded batch; empty: none, each segment runs alone."""
-    shortest: int
-    """Samples that the network needs."""
 
 
 @dataclass(frozen=True)

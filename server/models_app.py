@@ -28,6 +28,9 @@ Rate = Annotated[
     int, typer.Option("--sample-rate", help="Rate that segments are asked for; 0: what fits this repository.")
 ]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace the model that has this place now.")]
+Labels = Annotated[
+    list[str] | None, typer.Option("--label", help="Rename a label, THEIRS=OURS; may be repeated.")
+]
 Pair = Annotated[bool, typer.Option("--pair", help="Text classifiers: read the turn before as well.")]
 
 
@@ -56,9 +59,18 @@ def import_command(
     sample_rate: Rate = 0,
     replace: Replace = False,
     pair: Pair = False,
+    label: Labels = None,
 ) -> None:
     """Turn a checkpoint of another toolkit into a model folder, prove it in Triton, put it in its place."""
-    _show(install(source, Wishes(name, language, pair), config.load(), sample_rate, replace=replace))
+    _show(
+        install(
+            source,
+            Wishes(name, language, pair, _renames(label or [])),
+            config.load(),
+            sample_rate,
+            replace=replace,
+        )
+    )
 
 
 def install(
@@ -96,6 +108,16 @@ def install(
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return Imported(place, done.draft, done.sample_rate_hz, done.heard)
+
+
+def _renames(pairs: list[str]) -> dict[str, str]:
+    names = {}
+    for pair in pairs:
+        theirs, equals, ours = pair.partition("=")
+        if not (theirs and equals and ours):
+            raise BadInput(f"--label {pair!r} is not THEIRS=OURS", help="e.g. --label ang=angry")
+        names[theirs] = ours
+    return names
 
 
 def _neighbours_rate(repository: Path) -> int:

@@ -1,17 +1,20 @@
 """Which format a source has: by its files' names and its own description, never by the caller's word."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 from server.errors import BadCheckpoint
-from server.importers import nemo, sherpa
+from server.importers import huggingface, nemo, sherpa
 from server.importers.draft import Draft, Wishes
 
 Build = Callable[[Path, Path, Wishes], Draft]
 
 EXPECTED = """one of
   a NeMo file NAME.nemo (CTC or hybrid CTC);
-  a sherpa-onnx folder: model.onnx or model.int8.onnx, and tokens.txt"""
+  a sherpa-onnx folder: model.onnx or model.int8.onnx, and tokens.txt;
+  a Hugging Face folder: config.json with model.safetensors or pytorch_model.bin
+  (audio classification, sequence classification)"""
 
 
 def importer(source: Path) -> Build:
@@ -22,11 +25,28 @@ def importer(source: Path) -> Build:
     """
     if source.suffix == ".nemo":
         return nemo.build
-    if not source.is_dir():
-        raise BadCheckpoint(f"there is no folder {source}", help=f"expected {EXPECTED}")
-    if sherpa.is_export(source):
-        return sherpa.build
-    found = ", ".join(sorted(path.name for path in source.iterdir())[:12]) or "nothing"
-    raise BadCheckpoint(
-        f"{source.name} holds {found}: nothing that can be imported", help=f"expected {EXPECTED}"
-    )
+    if not source.exists():
+        raise BadCheckpoint(f"{source} does not exist", help=f"expected {EXPECTED}")
+    if source.is_dir():
+        if (source / "config.json").is_file() and _hugging_face(source / "config.json"):
+            return huggingface.build
+        if sherpa.is_export(source):
+            return sherpa.build
+        found = ", ".join(sorted(path.name for path in source.iterdir())[:12]) or "nothing"
+        raise BadCheckpoint(
+            f"{source.name} is no checkpoint that can be imported; it holds {found}",
+            help=f"expected {EXPECTED}",
+        )
+    raise BadCheckpoint(f"{source.name} is a file without a known ending", help=f"expected {EXPECTED}")
+
+
+def _hugging_face(path: Path) -> str:
+    """The ``model_type`` of a Hugging Face config; empty when it is none."""
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise BadCheckpoint(
+            f"config.json is not JSON: {error}",
+            help="expected a Hugging Face model's config.json; fetch it again",
+        ) from None
+    return str(content.get("model_type", "")) if isinstance(content, dict) else ""

@@ -4,9 +4,9 @@ import importlib
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ class Wishes:
     language: str = "zh"
     pair: bool = False
     """For a text classifier: read the turn before as the first text of a pair."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """For a classifier: its own name of a label → the name that rules use."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,25 @@ def wanted(wishes: Wishes, models: Sequence[str], what: str) -> None:
             f"{what} cannot serve as {wishes.model!r}",
             help=f"import it with --name {' or --name '.join(models)}",
         )
+
+
+def renamed(labels: Sequence[str], wishes: Wishes) -> tuple[str, ...]:
+    """Labels as the caller wants them named; commas, which part labels in a config, become slashes.
+
+    Raises:
+        BadCheckpoint: a name to replace is not there, or two labels get one name.
+    """
+    strange = set(wishes.labels) - set(labels)
+    if strange:
+        raise BadCheckpoint(
+            f"the model has no label {', '.join(sorted(strange))}", help=f"its labels are {', '.join(labels)}"
+        )
+    names = tuple(wishes.labels.get(label, label).strip().replace(",", "/") for label in labels)
+    if len(set(names)) != len(names) or not all(names):
+        raise BadCheckpoint(
+            f"the labels {', '.join(names)} are not all different and named", help="rename them with --label"
+        )
+    return names
 
 
 def open_network(path: Path, expected: str) -> onnxruntime.InferenceSession:

@@ -2,7 +2,7 @@
 
 from model_runtime.spec import Classifier, FrontEnd, Network, Reading, Spec
 from server.errors import BadCheckpoint
-from server.importers.draft import ASR, Draft, Wishes, silent_tokens
+from server.importers.draft import ASR, Draft, Wishes, renamed, silent_tokens
 
 HEADS = ("LANGUAGE", "EMOTION", "EVENT", "FORM")
 """What the first four steps tell; the first three are outputs of the served recogniser."""
@@ -26,4 +26,5 @@ def sense_voice(
         )
     picks = tuple(symbols.index(f"<|{mark}|>") for mark in marks)
     spec = Spec(front_end=front_end, network=network, classifier=Classifier("softmax", picks, step=1))
-    return Draft(spec, f"{kind}, emotion token", front_end.rate_hz, tuple(map(str.lower, marks)))
+    labels = renamed([mark.lower() for mark in marks], wishes)
+    return Draft(spec, f"{kind}, emotion token", front_end.rate_hz, labels)

@@ -7,6 +7,7 @@ Most of these tests need libraries that the default environment lacks; they are 
 import importlib
 import os
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from server.adapters.triton import TritonModels
 from server.adapters.triton_trial import trial
 from server.importers.draft import Wishes
 from server.importers.folder import CANARY_HZ, CANARY_SOUND, Imported
+from tests.fakes.repository import FAKE_MODELS
 
 
 def library(name: str) -> Any:
@@ -53,6 +55,14 @@ class Bench:
         """Imports behind a real Triton."""
         with trial(self.settings, *names) as models:
             yield models
+
+    def lend_recogniser(self, rate_hz: int) -> None:
+        """Put the fake recogniser in its place: the road asks emotion at its rate."""
+        place = self.settings.model_repository / "asr"
+        shutil.copytree(FAKE_MODELS / "asr", place, ignore=shutil.ignore_patterns("__pycache__"))
+        config_file, wanted = place / "config.pbtxt", f'"{rate_hz}"'
+        config_file.write_text(config_file.read_text().replace('"8000"', wanted))
+        (place / "canary.json").unlink(missing_ok=True)
 
     def heard(self, segments: Sequence[Pcm]) -> list[str]:
         """Texts of segments, asked at once of the served recogniser."""
