@@ -156,7 +156,7 @@ class Session:
         """Recognise, build turns, judge, report."""
         road, clock = self._road, self._clock
         audio = _joined(self._pieces)
-        sides, warnings = _sides(audio, self._agent_channel)
+        sides, warnings = sides_of(audio, self._agent_channel)
         found = _detect(sides, audio.sample_rate_hz)
         cuts = _cuts(sides, found, audio.sample_rate_hz)
         clock.stage("speech")
@@ -180,7 +180,7 @@ def _joined(pieces: list[Audio]) -> Audio:
     )
 
 
-def _sides(audio: Audio, agent_channel: int) -> tuple[dict[str, Pcm], tuple[str, ...]]:
+def sides_of(audio: Audio, agent_channel: int) -> tuple[dict[str, Pcm], tuple[str, ...]]:
     """Role → samples. One channel, or the same signal on both, cannot tell who speaks: role ``other``."""
     if audio.channels == 1:
         return {"other": audio.pcm[0]}, ("mono",)
@@ -191,7 +191,7 @@ def _sides(audio: Audio, agent_channel: int) -> tuple[dict[str, Pcm], tuple[str,
 
 def cuts_of(audio: Audio, agent_channel: int) -> list[tuple[str, int, Pcm]]:
     """What the recogniser is asked for a call: role, start in ms, and samples of every cut."""
-    sides, _ = _sides(audio, agent_channel)
+    sides, _ = sides_of(audio, agent_channel)
     return _cuts(sides, _detect(sides, audio.sample_rate_hz), audio.sample_rate_hz)
 
 
