@@ -25,7 +25,7 @@ from operators.rules import cases, lint
 from operators.rules.judge import Judge, compile_pack
 from operators.rules.pack import load_pack
 from operators.rules.parse import RulesError
-from server import config, models_app, telemetry
+from server import config, evaluate_app, models_app, telemetry
 from server.adapters import triton
 from server.doors import doctor, files, grpc_server, inspect, page, terminal
 from server.errors import BadInput, BadRules, EarshotError
@@ -38,6 +38,7 @@ app = typer.Typer(
 rules_app = typer.Typer(no_args_is_help=True, help="Work on rule packs.")
 app.add_typer(rules_app, name="rules")
 app.add_typer(models_app.app, name="models")
+app.add_typer(evaluate_app.app, name="evaluate")
 errors = Console(stderr=True)
 
 

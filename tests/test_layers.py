@@ -42,6 +42,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "server.doors",
             "server.pipeline",
             "server.api",
+            "server.evaluation",
             "operators",
             "server.config",
             "server.errors",
@@ -55,7 +56,9 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("model_runtime", ("model_runtime",)),
     ("server.importers", ("server.importers", "model_runtime", "server.errors")),
     ("server.reference", ("server.config",)),
+    ("server.evaluation", ("server.evaluation", "server.errors", "operators.table")),
     ("server.models_app", ("server",)),
+    ("server.evaluate_app", ("server",)),
     ("server.__main__", ("server", "operators")),
     ("server", ()),
 )

@@ -1,0 +1,1 @@
+"""Labelled data and the usual figures of models on it: reading and arithmetic, no model is asked."""
