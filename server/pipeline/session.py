@@ -196,7 +196,8 @@ def cuts_of(audio: Audio, agent_channel: int) -> list[tuple[str, int, Pcm]]:
 
 
 def _detect(sides: Mapping[str, Pcm], rate_hz: int) -> dict[str, Speech]:
-    return {role: speech.detect(pcm, rate_hz) for role, pcm in sides.items()}
+    others = {"agent": sides.get("customer"), "customer": sides.get("agent")}
+    return {role: speech.detect(pcm, rate_hz, others.get(role)) for role, pcm in sides.items()}
 
 
 def _cuts(sides: Mapping[str, Pcm], found: Mapping[str, Speech], rate_hz: int) -> list[tuple[str, int, Pcm]]:

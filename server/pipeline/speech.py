@@ -33,13 +33,18 @@ _RANGE_DB = 32.0
 _FLOOR_FRAMES, _FLOOR_SHARE = 200, 0.1
 _VOICED, _VOICED_FRAMES, _NEAR_VOICE_FRAMES = 0.6, 2, 20
 _TONE_DB, _TONE_FRAMES = 0.4, 6
+_COPY_ALIKE, _COPY_QUIETER = 0.8, 10.0
+"""Opus at 24 kbit/s codes two channels jointly and leaves a copy of each in the other, 25 dB down and alike to
+0.98 and more; two people who talk at once were alike to 0.16 in the median frame, 0.58 in the
+97th of 100."""
 _HIGH_PASS_HZ, _LOW_PASS_HZ, _THIN_HZ = 200.0, 1000.0, 4000
 
 
-def detect(pcm: Pcm, sample_rate_hz: int) -> Speech:
+def detect(pcm: Pcm, sample_rate_hz: int, other: Pcm | None = None) -> Speech:
     """Speech of one channel [n] int16, from 8 kHz up, padded; segments neither touch nor overlap.
 
-    Knows nothing of the other channel: what leaks in from there is told by its level alone.
+    ``other`` is the call's other channel, of the same length: a faint copy of it is no speech here. Echoes
+    that come late are told by their level alone.
     """
     hop = sample_rate_hz * FRAME_MS // 1000
     if len(pcm) < hop:
@@ -55,6 +60,10 @@ def detect(pcm: Pcm, sample_rate_hz: int) -> Speech:
     gate = max(_SILENCE_DB, float(np.percentile(loud, 90)) - _RANGE_DB) if len(loud) else _SILENCE_DB
     on = voice.active(full, over, gate, _RISE_DB, _FALL_DB)
     voice.clear_tones(full, on, _TONE_DB, _TONE_FRAMES)
+    if other is not None:
+        voice.clear_copies(
+            np.ascontiguousarray(pcm), np.ascontiguousarray(other), on, hop, _COPY_ALIKE, _COPY_QUIETER
+        )
     on = voice.near_voice(
         on, thin, hop // step, sample_rate_hz // step, _VOICED, _NEAR_VOICE_FRAMES, _VOICED_FRAMES
     )

@@ -131,6 +131,26 @@ def clear_tones(energy: Floats, on: Marks, range_db: float, shortest: int) -> No
 
 
 @kernel
+def clear_copies(pcm: Pcm, other: Pcm, on: Marks, hop: int, alike: float, quieter: float) -> None:
+    """Unmark, in place, frames in which ``pcm`` is a faint copy of ``other``.
+
+    Over four frames, the copy has less than 1 / ``quieter`` of the other's energy, and more than ``alike`` of
+    its own is explained by the other (squared correlation).
+    """
+    for f in range(len(on)):
+        if on[f]:
+            begin, end = max(f - 1, 0) * hop, min((f + 3) * hop, len(pcm))
+            here = there = shared = np.int64(1)
+            for i in range(begin, end):
+                x, y = np.int64(pcm[i]), np.int64(other[i])
+                here += x * x
+                there += y * y
+                shared += x * y
+            faint = here * quieter < there
+            on[f] = not (faint and float(shared) * float(shared) > alike * float(here) * float(there))
+
+
+@kernel
 def voicing(thin: Pcm, begin: int, count: int, shortest: int, longest: int) -> float:
     """Largest normalised autocorrelation of ``count`` samples at lags of a voice; 0 at the very ends."""
     if begin < 0 or begin + count + longest > len(thin):

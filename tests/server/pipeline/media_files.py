@@ -52,7 +52,10 @@ def wav(pcm: Pcm, rate_hz: int) -> bytes:
     return target.getvalue()
 
 
-def encode(pcm: Pcm, rate_hz: int, container: str, codec: str, *, video: str = "", streams: int = 1) -> bytes:
+def encode(
+    pcm: Pcm, rate_hz: int, container: str, codec: str, *, video: str = "", streams: int = 1,
+    bits_per_s: int | None = None,
+) -> bytes:  # fmt: skip
     """[channels, n] in a container; with ``video``, a few grey pictures come first in the stream order."""
     target = io.BytesIO()
     with av.open(target, "w", format=container) as out:
@@ -68,6 +71,8 @@ def encode(pcm: Pcm, rate_hz: int, container: str, codec: str, *, video: str = "
             stream.codec_context.options = {
                 "strict": "-2"
             }  # FFmpeg's own Vorbis encoder is called experimental
+            if bits_per_s is not None:
+                stream.bit_rate = bits_per_s
             step = rate_hz // 10
             for start in range(0, pcm.shape[1], step):
                 interleaved = np.ascontiguousarray(pcm[:, start : start + step].T).reshape(1, -1)

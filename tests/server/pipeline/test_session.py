@@ -10,6 +10,7 @@ import pytest
 
 from server.errors import BadInput, BadMedia, DeadlineOver
 from server.pipeline.session import Road
+from tests.server.pipeline.media_files import encode
 from tests.sounds import CALLS, demo_call, silence, wav
 
 
@@ -24,6 +25,19 @@ def hits(result: Mapping[str, Any]) -> set[str]:
 
 def test_the_compliant_call_has_nothing_fatal(road: Road) -> None:
     assert [f["rule"] for f in inspect(road, "compliant")["findings"] if f["severity"] == "fatal"] == []
+
+
+def test_channels_that_a_codec_mixed_stay_apart(road: Road) -> None:
+    """Opus at 24 kbit/s leaves a copy of each speaker in the other channel."""
+    audio = road.decoder.decode(demo_call("compliant"), sample_rate_hz=8000, deadline_s=60)
+    mixed = encode(audio.pcm, 8000, "ogg", "libopus", bits_per_s=24_000)
+    talk = dict.fromkeys(("agent", "customer"), "")
+    for turn in road.inspect_audio(mixed, call_id="mixed", meta={}).result["turns"]:
+        talk[turn["role"]] += turn["text"]
+    alone = inspect(road, "compliant")["turns"]
+    for role, said in talk.items():
+        heard = sum(len(turn["text"]) for turn in alone if turn["role"] == role)
+        assert abs(len(said) - heard) <= 0.2 * heard, (role, said)
 
 
 def test_the_abusive_call_is_caught(road: Road) -> None:

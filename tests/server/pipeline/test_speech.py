@@ -117,6 +117,20 @@ def test_the_other_side_leaking_in_is_no_speech() -> None:
     covers(detected(mixed.astype(np.int16)), own)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_faint_copy_of_the_other_channel_is_no_speech(sign: int) -> None:
+    own, theirs = channel([(500, 2000), (5500, 7000)], seed=1), channel([(3000, 4500)], seed=2)
+    mixed = np.rint(own + sign * 0.053 * theirs).astype(np.int16)  # 25.5 dB down, as Opus leaves it
+    covers(spans(speech.detect(mixed, RATE_HZ, theirs)), [(500, 2000), (5500, 7000)])
+    assert len(detected(mixed)) == 3  # the control: by itself the copy passes for speech
+
+
+def test_both_talking_at_once_is_speech_on_both_channels() -> None:
+    one = channel([(1000, 3000)], seed=1, db=-30)
+    other = channel([(900, 1700), (1750, 3100)], seed=2, db=-15)
+    covers(spans(speech.detect(one, RATE_HZ, other)), [(1000, 3000)])
+
+
 @pytest.mark.parametrize("ms", [110, 150, 200])
 def test_short_answers_are_kept(ms: int) -> None:
     for at in range(1000, 1010):
