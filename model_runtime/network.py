@@ -41,6 +41,11 @@ def groups(lengths: Sequence[int], most: int = MOST_FRAMES_AT_ONCE) -> list[list
     return found
 
 
+def _tail(weights: Scores, frames: int, width: int) -> Scores:
+    """A row's weights without its padding: some for each frame, and one more behind them."""
+    return weights[: len(weights) // width * frames + 1]
+
+
 class Answer:
     """Scores [steps, tokens] of one segment, and the weights of its frames if the network tells them."""
 
@@ -86,8 +91,12 @@ class Encoder:
         counts = lengths // spec.length_divisor + spec.length_extra if steps is None else steps.reshape(-1)
         weights = found.get(spec.weights)
         return [
-            Answer(found[spec.scores][row, : int(count)], None if weights is None else weights[row])
-            for row, count in enumerate(counts)
+            Answer(
+                scores[: int(count)], None if weights is None else _tail(weights[row], length, batch.shape[1])
+            )
+            for row, (scores, count, length) in enumerate(
+                zip(found[spec.scores], counts, lengths.tolist(), strict=True)
+            )
         ]
 
     def _integers(self, name: str, values: NDArray[np.int64]) -> NDArray[np.generic]:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from server.errors import BadCheckpoint
-from server.importers import huggingface, nemo, sherpa
+from server.importers import funasr, huggingface, nemo, sherpa
 from server.importers.draft import Draft, Wishes
 
 Build = Callable[[Path, Path, Wishes], Draft]
 
 EXPECTED = """one of
   a NeMo file NAME.nemo (CTC or hybrid CTC);
+  a FunASR folder: config.yaml, am.mvn, tokens.json, and model.onnx, model_quant.onnx or model.pt;
   a sherpa-onnx folder: model.onnx or model.int8.onnx, and tokens.txt;
   a Hugging Face folder: config.json with model.safetensors or pytorch_model.bin
   (audio classification, sequence classification)"""
@@ -30,6 +31,8 @@ def importer(source: Path) -> Build:
     if source.is_dir():
         if (source / "config.json").is_file() and _hugging_face(source / "config.json"):
             return huggingface.build
+        if funasr.is_export(source):
+            return funasr.build
         if sherpa.is_export(source):
             return sherpa.build
         found = ", ".join(sorted(path.name for path in source.iterdir())[:12]) or "nothing"

@@ -7,11 +7,9 @@ offline-recognizer-*-impl.h, Apache-2.0); tests hold the served answers against 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import numpy as np
-
 from model_runtime.spec import FrontEnd, Network, Reading, Spec
 from server.errors import BadCheckpoint
-from server.importers import filters
+from server.importers import alibaba, filters
 from server.importers.draft import (
     ASR,
     EMOTION,
@@ -23,11 +21,10 @@ from server.importers.draft import (
     wanted,
     write_tokens,
 )
-from server.importers.sense_voice import sense_voice
+from server.importers.kaldi import FLOOR, Stacking, stacked_front_end
 from server.importers.sherpa_export import Export, open_export
 
 RATE_HZ, FRAME, HOP, N_FFT, BINS = 16_000, 400, 160, 512, 80
-FLOOR = float(np.finfo(np.float32).eps)
 NEMO_GUARD = 2.0**-24
 LOG_SILENCE = -23.025850929940457
 _BLANKS = ("<blk>", "<eps>", "<blank>")
@@ -53,7 +50,8 @@ def build(source: Path, folder: Path, wishes: Wishes) -> Draft:
         )
     draft = _KINDS[kind](export, folder, wishes)
     copy_network(export.path, folder)
-    write_tokens([token_text(symbol) for symbol in export.symbols], folder)
+    symbols = alibaba.paraformer_texts(export.symbols) if kind == "paraformer" else export.symbols
+    write_tokens([token_text(symbol) for symbol in symbols], folder)
     return draft
 
 
@@ -69,43 +67,31 @@ def _sense_voice(export: Export, folder: Path, wishes: Wishes) -> Draft:
         language: export.number(name if name in export.metadata else "lang_auto"),
         form: export.number("without_itn"),
     }
-    network = Network(features, lengths, export.outputs[0], length_extra=4, constants=told)
+    network = Network(features, lengths, export.outputs[0], constants=told)
     blank = int(export.metadata.get("blank_id", "0"))
     front_end = _stacked(export, folder)
-    return sense_voice(wishes, "sherpa-onnx SenseVoice", front_end, network, export.symbols, blank)
+    return alibaba.sense_voice(wishes, "sherpa-onnx SenseVoice", front_end, network, export.symbols, blank)
 
 
 def _paraformer(export: Export, folder: Path, wishes: Wishes) -> Draft:
     wanted(wishes, (ASR,), "Paraformer")
-    network = Network(
-        export.inputs[0], export.inputs[1], export.outputs[0], lengths_out=export.outputs[1],
-        weights=next((name for name in export.outputs[2:] if "alpha" in name), ""),
-    )  # fmt: skip
-    silent = silent_tokens(export.symbols, export.token("</s>"))
-    step_ms = export.number("lfr_window_shift") * 10.0
-    reading = Reading("cif", step_ms / (3 if "us_" in network.weights else 1), silent, glue="@@")
-    spec = Spec(front_end=_stacked(export, folder), network=network, reading=reading)
-    remarks = (
-        () if network.weights else ("no frame weights in this export: characters share a segment evenly",)
-    )
-    return Draft(spec, "sherpa-onnx Paraformer", RATE_HZ, remarks=remarks)
+    export.token("</s>")
+    weights = next((name for name in export.outputs[2:] if "alpha" in name), "")
+    features, lengths = export.inputs[:2]
+    network = Network(features, lengths, export.outputs[0], lengths_out=export.outputs[1], weights=weights)
+    front_end = _stacked(export, folder)
+    return alibaba.paraformer("sherpa-onnx Paraformer", front_end, network, export.symbols)
 
 
 def _stacked(export: Export, folder: Path) -> FrontEnd:
-    shift, factor = export.floats("neg_mean"), export.floats("inv_stddev")
-    stack, skip = export.number("lfr_window_size"), export.number("lfr_window_shift")
-    if not len(shift) == len(factor) == stack * BINS:
-        raise BadCheckpoint(
-            f"neg_mean and inv_stddev have {len(shift)} and {len(factor)} numbers",
-            help=f"expected {stack * BINS} of each",
-        )
-    bank = filters.kaldi_filters(BINS, N_FFT, RATE_HZ, 20.0, 0.0)
-    filters.write_arrays(folder, filters.kaldi_window("hamming", FRAME), bank, shift=shift, factor=factor)
-    scale = 1.0 if export.metadata.get("normalize_samples", "0") == "1" else 32768.0
-    return FrontEnd(
-        RATE_HZ, FRAME, HOP, N_FFT, "whole", scale, "floor", FLOOR, preemphasis=0.97, remove_mean=True,
-        normalise="fixed", stack=stack, skip=skip, stack_padded=True,
+    stacking = Stacking(
+        export.number("lfr_window_size"), export.number("lfr_window_shift"),
+        export.floats("neg_mean"), export.floats("inv_stddev"),
     )  # fmt: skip
+    full_scale = 1.0 if export.metadata.get("normalize_samples", "0") == "1" else 32768.0
+    return stacked_front_end(
+        folder, stacking, rate_hz=RATE_HZ, bins=BINS, window="hamming", full_scale=full_scale
+    )
 
 
 def _nemo_ctc(export: Export, folder: Path, wishes: Wishes) -> Draft:
