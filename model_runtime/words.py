@@ -85,14 +85,9 @@ def _characters(tokens: Sequence[Token]) -> list[Token]:
 
 def _decoded(raw: bytes) -> tuple[str, bytes]:
     """Text of whole characters, and the bytes of one that may be still incomplete."""
-    for keep in range(min(3, len(raw)) + 1):
-        head, rest = raw[: len(raw) - keep], raw[len(raw) - keep :]
-        if keep and not _may_begin(rest):
-            continue
-        try:
-            return head.decode("utf-8"), rest
-        except UnicodeDecodeError:
-            continue
+    for keep in range(min(3, len(raw)), 0, -1):
+        if _may_begin(raw[-keep:]):
+            return raw[:-keep].decode("utf-8", "ignore"), raw[-keep:]
     return raw.decode("utf-8", "ignore"), b""
 
 

@@ -11,6 +11,7 @@ HEADS = ("LANGUAGE", "EMOTION", "EVENT", "FORM")
 EMOTIONS = ("HAPPY", "SAD", "ANGRY", "NEUTRAL", "FEARFUL", "DISGUSTED", "SURPRISED")
 """Its emotion tokens; EMO_UNKNOWN is left out, the scores of the others add up to 1."""
 FRAME_MS = 10.0
+_ENDS = ("<blank>", "<blk>", "<s>", "</s>")
 FINER = 3
 """Weights that are called us_alphas have so many steps where the network has one."""
 
@@ -38,7 +39,8 @@ def sense_voice(
 def paraformer(kind: str, front_end: FrontEnd, network: Network, symbols: tuple[str, ...]) -> Draft:
     """Paraformer as recogniser; characters end where its frame weights say."""
     step_ms = front_end.skip * FRAME_MS / (FINER if network.weights.startswith("us_") else 1)
-    reading = Reading("cif", step_ms, silent_tokens(symbols, symbols.index("</s>")), glue="@@")
+    silent = tuple(index for index, symbol in enumerate(symbols) if symbol in _ENDS)
+    reading = Reading("cif", step_ms, silent, glue="@@")
     spec = Spec(front_end=front_end, network=network, reading=reading)
     remarks = (
         () if network.weights else ("no frame weights in this export: characters share a segment evenly",)

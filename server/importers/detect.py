@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from server.errors import BadCheckpoint
-from server.importers import funasr, huggingface, nemo, sherpa
+from server.importers import funasr, huggingface, nemo, sherpa, whisper
 from server.importers.draft import Draft, Wishes
 
 Build = Callable[[Path, Path, Wishes], Draft]
@@ -15,7 +15,7 @@ EXPECTED = """one of
   a FunASR folder: config.yaml, am.mvn, tokens.json, and model.onnx, model_quant.onnx or model.pt;
   a sherpa-onnx folder: model.onnx or model.int8.onnx, and tokens.txt;
   a Hugging Face folder: config.json with model.safetensors or pytorch_model.bin
-  (audio classification, sequence classification)"""
+  (Whisper, audio classification, sequence classification)"""
 
 
 def importer(source: Path) -> Build:
@@ -29,8 +29,8 @@ def importer(source: Path) -> Build:
     if not source.exists():
         raise BadCheckpoint(f"{source} does not exist", help=f"expected {EXPECTED}")
     if source.is_dir():
-        if (source / "config.json").is_file() and _hugging_face(source / "config.json"):
-            return huggingface.build
+        if (source / "config.json").is_file() and (kind := _hugging_face(source / "config.json")):
+            return whisper.build if kind == "whisper" else huggingface.build
         if funasr.is_export(source):
             return funasr.build
         if sherpa.is_export(source):

@@ -75,7 +75,6 @@ def _sense_voice(export: Export, folder: Path, wishes: Wishes) -> Draft:
 
 def _paraformer(export: Export, folder: Path, wishes: Wishes) -> Draft:
     wanted(wishes, (ASR,), "Paraformer")
-    export.token("</s>")
     weights = next((name for name in export.outputs[2:] if "alpha" in name), "")
     features, lengths = export.inputs[:2]
     network = Network(features, lengths, export.outputs[0], lengths_out=export.outputs[1], weights=weights)

@@ -1,5 +1,6 @@
 """FunASR folders: tiny models of FunASR's own code, model.pt and ONNX, held against FunASR itself."""
 
+import importlib
 import json
 import shutil
 from collections.abc import Callable
@@ -84,8 +85,7 @@ def _paraformer(folder: Path) -> dict[str, Any]:
         "<s>",
         "</s>",
         *sorted({c for c in TEXT if ord(c) > 127}),
-        "hel@@",
-        "lo",
+        "hello",
         "world",
         "<unk>",
     ]
@@ -217,8 +217,20 @@ def test_sense_voices_emotion_token_scores(made: Callable[[str], Made], bench: B
     assert (scores.argmax(1) == 1).all() and np.allclose(scores.sum(1), 1, atol=1e-3)
 
 
-def test_paraformer_is_funasrs_own(made: Callable[[str], Made], bench: Bench) -> None:
+def test_paraformer_is_funasrs_own(
+    made: Callable[[str], Made], bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = made("Paraformer")
+    # FunASR 1.4.16 hands its weights and their sums to the clock in the wrong order
+    module = importlib.import_module("funasr.models.paraformer.model")
+    clock, told = module.ts_prediction_lfr6_standard, list[set[int]]()
+
+    def right(sums: Any, weights: Any, *rest: Any, **more: Any) -> Any:
+        answer = clock(weights, sums, *rest, **more)
+        told.append({max(0, start) for start, _ in answer[1]})
+        return answer
+
+    monkeypatch.setattr(module, "ts_prediction_lfr6_standard", right)
     bench.install(model.folder, "asr")
     own = model.own(SEGMENTS)
     with bench.served("asr") as models:
@@ -227,11 +239,9 @@ def test_paraformer_is_funasrs_own(made: Callable[[str], Made], bench: Bench) ->
         squeezed(answer["text"]) for answer in own
     ]
     assert len(set(squeezed(own[1]["text"]))) >= 4, "the control: the network says different things"
-    for units, answer in zip(heard, own, strict=True):
-        starts = {start for start, _ in answer["timestamp"]}
+    for units, starts in zip(heard, told, strict=True):
         mine = [ms for char, ms in zip(units.characters, units.start_ms, strict=True) if ord(char) > 127]
-        near = [min(abs(int(ms) - max(0, start)) for start in starts) for ms in mine]
-        assert max(near) <= 60, "times within one stacked frame of FunASR's"
+        assert max(min(abs(int(ms) - start) for start in starts) for ms in mine) <= 2, "FunASR's own times"
 
 
 @pytest.mark.parametrize("kind", ["SenseVoiceSmall", "Paraformer"])

@@ -31,6 +31,7 @@ def test_byte_pieces_make_one_character_with_the_time_of_all() -> None:
 
 def test_bytes_that_make_nothing_are_dropped() -> None:
     assert _texts(chr(0xDCE5), "好", chr(0xDCFF), "a") == ["好", "a"]
+    assert _texts(chr(0xDCE2), *(chr(0xDC00 + byte) for byte in "好".encode()), chr(0xDC98)) == ["好"]
 
 
 def test_glued_pieces_are_one_word() -> None:
