@@ -1,9 +1,6 @@
 """Characters of the text column: decoding, folding to what counts as equal, and counting what was spoken."""
 
-import unicodedata
 from functools import lru_cache
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,28 +10,7 @@ from operators.table import CallTable, Int32, Int64
 
 FOLDED = 0x10000
 """Code points below this fold through a table; those above (rare Han, emoji) stand for themselves."""
-_SYLLABLES = 0x110000
-"""First symbol of a syllable: above every code point, so that no character equals a syllable."""
-_TONES = {"\u0300", "\u0301", "\u0304", "\u030c"}
 _HAN, _DIGIT, _LETTER, _OTHER = 0, 1, 2, 3
-
-
-def _readings() -> dict[int, str]:
-    """Code point → its readings, commonest first: pypinyin's table of characters and nothing else of it.
-
-    Importing the package would load its table of phrases as well, a second at every start.
-    """
-    package = find_spec("pypinyin")
-    if package is None or not package.submodule_search_locations:
-        raise ModuleNotFoundError("pypinyin is not installed\nhelp: run `make setup`")
-    path = Path(package.submodule_search_locations[0]) / "pinyin_dict.py"
-    table = spec_from_file_location("operators_pinyin_dict", path)
-    if table is None or table.loader is None:
-        raise ModuleNotFoundError(f"{path} cannot be read\nhelp: reinstall pypinyin")
-    module = module_from_spec(table)
-    table.loader.exec_module(module)
-    readings: dict[int, str] = module.pinyin_dict
-    return readings
 
 
 @lru_cache
@@ -42,19 +18,6 @@ def exact_fold() -> Int32:
     """[FOLDED] every character is itself, but A-Z are a-z."""
     fold = np.arange(FOLDED, dtype=np.int32)
     fold[ord("A") : ord("Z") + 1] += 32
-    return fold
-
-
-@lru_cache
-def pinyin_fold() -> Int32:
-    """[FOLDED] a Han character is its commonest syllable without tone; the rest as in ``exact_fold``."""
-    fold = exact_fold().copy()
-    syllables: dict[str, int] = {}
-    for point, readings in _readings().items():
-        if point < FOLDED:
-            marks = unicodedata.normalize("NFD", readings.split(",")[0])
-            syllable = "".join(mark for mark in marks if mark not in _TONES)
-            fold[point] = syllables.setdefault(syllable, _SYLLABLES + len(syllables))
     return fold
 
 

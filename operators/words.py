@@ -5,7 +5,7 @@ at every position, so that the trie is walked only where a word may begin. Time 
 the longest word, whatever the text. Overlapping words are all found.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,21 +56,30 @@ def _fill_starts(pairs: Int64, starts: NDArray[np.uint8]) -> None:
         starts[bit >> np.uint64(3)] |= np.uint8(1) << np.uint8(bit & np.uint64(7))
 
 
+def folded(word: str, fold: Int32) -> tuple[int, ...]:
+    """The symbols of ``word`` under ``fold``."""
+    return tuple(int(fold[ord(c)]) if ord(c) < len(fold) else ord(c) for c in word)
+
+
 def build(words: Iterable[tuple[str, int]], fold: Int32) -> Trie:
     """The trie of (word, owner) pairs under ``fold``; empty words are left out."""
+    return trie((folded(word, fold), owner) for word, owner in words)
+
+
+def trie(spellings: Iterable[tuple[Sequence[int], int]]) -> Trie:
+    """The trie of (symbols, owner) pairs; those without symbols are left out."""
     edges: dict[tuple[int, int], int] = {}
     owners: dict[int, set[int]] = {}
     pairs, singles = set(), np.zeros(FOLDED, np.uint8)
-    for word, owner in words:
-        folded = [int(fold[ord(c)]) if ord(c) < len(fold) else ord(c) for c in word]
+    for symbols, owner in spellings:
         node = 0
-        for symbol in folded:
+        for symbol in symbols:
             node = edges.setdefault((node, symbol), len(edges) + 1)
-        if len(folded) > 1:
-            pairs.add((folded[0], folded[1]))
-        elif folded:
-            singles[folded[0] % FOLDED] = 1
-        if folded:
+        if len(symbols) > 1:
+            pairs.add((symbols[0], symbols[1]))
+        elif symbols:
+            singles[symbols[0] % FOLDED] = 1
+        if symbols:
             owners.setdefault(node, set()).add(owner)
     size = 1 << max(4, (2 * len(edges)).bit_length())
     keys, children = np.full(size, -1, np.int64), np.zeros(size, np.int32)

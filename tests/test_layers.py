@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 _DECLARING = ("operators.table", "operators.spec", "operators.columns", "operators.text")
+_TEXT = ("operators.words", "operators.atoms", "operators.sound", "operators.spans")
 
 # The map newcomers read: a package, and which packages of ours it may import. First match wins.
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -15,10 +16,21 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("operators.spec", ("operators.table",)),
     ("operators.text", ("operators.table", "operators.columns")),
     ("operators.words", ("operators.table", "operators.columns", "operators.text")),
+    ("operators.sound", ("operators.table", "operators.text")),
+    ("operators.spans", ("operators.table", "operators.columns")),
     ("operators.atoms", ()),
     ("operators.columns", ("operators.table", "operators.spec")),
     ("operators.testing", ("operators.table",)),
-    ("operators.builtin", (*_DECLARING, "operators.words", "operators.atoms")),
+    (
+        "operators.numbers",
+        ("operators.numbers", "operators.table", "operators.columns", "operators.spec"),
+    ),
+    ("operators.bitstate", ("operators.table", "operators.columns")),
+    (
+        "operators.patterns",
+        (*_DECLARING, "operators.words", "operators.atoms", "operators.bitstate"),
+    ),
+    ("operators.builtin", (*_DECLARING, *_TEXT, "operators.patterns", "operators.numbers")),
     ("operators.chain", (*_DECLARING, "operators.builtin")),
     ("operators.measures", ("operators.table", "operators.columns", "operators.chain")),
     ("operators.reference", ("operators.spec", "operators.chain")),

@@ -2,10 +2,12 @@
 
 import time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.chain import Plan, check_use, load_registry
+from operators.spec import OperatorError
 from operators.testing import call
 
 REGISTRY = load_registry()
@@ -76,3 +78,56 @@ def test_time_is_linear_when_every_position_begins_a_word() -> None:
         return time.process_time() - begin
 
     assert min(seconds(40_000) for _ in range(3)) < 40 * min(seconds(4_000) for _ in range(3))
+
+
+def test_words_that_sound_alike_are_one_word() -> None:
+    assert _found("A 您已于期预期", any=["逾期", "预期", "起诉"], match="pinyin", at_least=2) == []
+    assert len(_found("A 您已于期起诉", any=["逾期", "预期", "起诉"], match="pinyin", at_least="all")) == 2
+
+
+def test_one_stretch_that_is_a_slip_of_two_words_is_one_hit() -> None:
+    found = _found("A 征信报告", any=["征信报告", "征信报道", "上门"], match="fuzzy", at_least=2)
+    assert found == [(0, 0, 4)]
+
+
+def test_what_is_dropped_does_not_count_towards_at_least() -> None:
+    assert _found("A 起诉了他妈的电话", any=["起诉", "他妈的"], not_in=["他妈的电话"], at_least=2) == []
+
+
+def test_the_value_is_the_number_of_different_words() -> None:
+    use = check_use(REGISTRY, "keyword", {"any": ["一", "二", "三"], "at_least": 2})
+    hits = Plan([use]).evaluate(call("A 一二一 | A 三")).hits
+    assert hits.turn.tolist() == [0, 0, 0] and hits.value.tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("at_least", [0, 3, "some"])
+def test_a_number_that_cannot_be_met_is_refused(at_least: object) -> None:
+    with pytest.raises(OperatorError, match=r"parameter at_least: .* of 2 words\nhelp: a number from 1 to 2"):
+        check_use(REGISTRY, "keyword", {"any": ["一", "二", "二"], "at_least": at_least})
+
+
+def test_a_word_that_overlaps_is_not_beside() -> None:
+    assert _found("A 去单位", any=["去单"], near=["单位"]) == []
+    assert _found("A 去单位", any=["去"], near=["单位"], near_chars=0) == [(0, 0, 1)]
+
+
+def test_company_in_another_turn_is_no_company() -> None:
+    assert _found("A 我去 | A 单位", any=["我去"], near=["单位"]) == []
+
+
+def test_other_uses_do_not_matter() -> None:
+    """Each use alone finds what it finds among others."""
+    requests = [
+        {"any": ["起诉", "上门"], "at_least": 2}, {"any": ["起诉"], "near": ["上门"], "match": "fuzzy"},
+        {"any": ["起诉"], "not_near": ["上门"]}, {"any": ["其诉"], "match": "pinyin", "not_in": ["起诉你"]},
+        {"any": ["起诉", "上门"], "at_least": "all", "within": "call", "role": "customer"},
+    ]  # fmt: skip
+    table = call("A 起诉你上门 | C 其诉 | C 上门起诉 | A 起诉")
+    uses = [check_use(REGISTRY, "keyword", params) for params in requests]
+    together, plan = Plan(uses).evaluate(table), Plan(uses)
+    for use in uses:
+        alone = Plan([use]).evaluate(table).hits
+        rows = together.rows(plan.id_of(use))
+        assert together.hits.turn[rows].tolist() == alone.turn.tolist()
+        assert together.hits.char_start[rows].tolist() == alone.char_start.tolist()
+        assert len(alone)
