@@ -1,6 +1,7 @@
 """Training text: the project's dialogues (writers 1–6), open dialogue corpora, grammar, word salad.
 
-Writers 7 and 8 are held out: only `sentences` reads them, for measuring.
+Writers 7 and 8 are held out: only `sentences` reads them, for measuring. The language model reads all
+other writers there are, speech only the first six.
 """
 
 from __future__ import annotations
@@ -35,6 +36,12 @@ SPEECH_WEIGHTS = {
     "short": 5,
 }
 _HANZI = re.compile(r"[一-龥]+")
+
+
+def writers(folder: Path) -> tuple[int, ...]:
+    """Writers there are text of, those held out apart."""
+    found = (int(path.stem.removeprefix("writer_")) for path in (folder / "dialogues").glob("writer_*.txt"))
+    return tuple(sorted(set(found) - set(HELD_OUT_WRITERS)))
 
 
 def _turns(folder: Path, writers: tuple[int, ...]) -> Iterator[str]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from training.asr.disturb import VOICES, Disturber
 from training.synth import alaw_decode
 
 Array = npt.NDArray[Any]
@@ -55,12 +56,17 @@ def read_shard(path: Path) -> list[Segment]:
     ]
 
 
+def _decoded(segment: Segment) -> Array:
+    return alaw_decode(segment.audio).astype(np.float32) / np.float32(32768)
+
+
 class Pool:
     """All shards of a folder; `scan` picks up new ones while they are still being made."""
 
     def __init__(self, folder: Path, seed: int, first_shard: int = 0) -> None:
         self._folder, self._first = folder, first_shard
         self.rng, self.noise = random.Random(seed), np.random.default_rng(seed)
+        self._disturb = Disturber(self.noise)
         self._seen: set[Path] = set()
         self.segments: list[Segment] = []
         self._order = self._lengths = np.zeros(0, np.int64)
@@ -117,10 +123,14 @@ class Pool:
         )
 
     def _signal(self, segment: Segment) -> Array:
-        """Decode, change the level by up to ±8 dB and sometimes add faint white noise."""
-        signal = alaw_decode(segment.audio).astype(np.float32) * np.float32(
-            10 ** (self.rng.uniform(-8, 8) / 20) / 32768
-        )
+        """Decode, disturb, change the level by up to ±8 dB and sometimes add faint white noise."""
+        signal = _decoded(segment)
+        others: list[Array] = []
+        if len(segment.chars) and self.rng.random() < VOICES:
+            others = [_decoded(self.rng.choice(self.segments)) for _ in range(self.rng.choice((1, 1, 2, 4)))]
+        if len(segment.chars):
+            signal = self._disturb(signal, others)
+        signal = signal * np.float32(10 ** (self.rng.uniform(-8, 8) / 20))
         if self.rng.random() < 0.5:
             level = np.float32(10 ** (self.rng.uniform(-95, -60) / 20))
             signal += self.noise.standard_normal(len(signal), np.float32) * level

@@ -34,11 +34,12 @@ Pcm = npt.NDArray[np.int16]
 
 @dataclass(slots=True)
 class Item:
-    """One test segment: int16 at 8 kHz, what is said, and (start, end) ms [u, 2] if known."""
+    """One test segment: int16 at 8 kHz, what is said, (start, end) ms [u, 2] if known, what was added."""
 
     pcm: Pcm
     text: str
     times_ms: npt.NDArray[np.float32] | None
+    added: str = "nothing"
 
 
 def recogniser(model: Path) -> Any:
@@ -89,7 +90,8 @@ def synthesized(
     while len(items) < count:
         made = speaker.utterance(clean, joined)
         if made is not None:
-            items.append(Item(alaw_decode(alaw_bytes(made.signal)), made.text, made.times_ms))
+            pcm = alaw_decode(alaw_bytes(made.signal))
+            items.append(Item(pcm, made.text, made.times_ms, speaker.channel.added))
     return items
 
 
@@ -155,7 +157,8 @@ def measure(model: Any, vocabulary: Vocabulary, items: list[Item]) -> dict[str, 
     result = {key: 100 * count / tally.characters for key, count in tally.errors.items()}
     result["characters"] = tally.characters
     result["calibration gap"] = calibration(tally.sure)
-    result["start error ms"] = float(np.mean(tally.start_errors_ms)) if tally.start_errors_ms else np.nan
+    late = tally.start_errors_ms or [np.nan]
+    result["start error ms"], result["median"] = float(np.mean(late)), float(np.median(late))
     result["speed"] = sum(map(len, segments)) / 8000 / spent_s
     return result
 
@@ -193,6 +196,20 @@ def sets(data: Path, vocabulary: Vocabulary, count: int) -> dict[str, list[Item]
     }
 
 
+def by_addition(model: Any, items: list[Item]) -> str:
+    """Character error of one set by what its channel added."""
+    parts = []
+    for added in sorted({item.added for item in items}):
+        chosen = [item for item in items if item.added == added]
+        answers = model.recognise([item.pcm for item in chosen])
+        errors = sum(
+            align(units.characters, item.text)[0] for item, units in zip(chosen, answers, strict=True)
+        )
+        characters = sum(len(item.text) for item in chosen)
+        parts.append(f"{added} {100 * errors / characters:.1f} % of {characters}")
+    return ", ".join(parts)
+
+
 def silence_units(model: Any, vocabulary: Vocabulary, count: int = 300) -> tuple[float, float]:
     """Minutes of silence, noise, tones and music, and units heard in them."""
     speaker = Speaker(vocabulary, lambda rng: "", 107)
@@ -212,8 +229,10 @@ def run(data: Path, speech: Path, model_folder: Path, count: int) -> str:
         "language model",
         "calibration gap",
         "start error ms",
+        "median",
         "speed",
     )
+    parts = ""
     lines = ["| set | characters | " + " | ".join(keys) + " |", "|" + " --- |" * (len(keys) + 2)]
     for name, items in sets(data, vocabulary, count).items():
         figures = measure(model, vocabulary, items)
@@ -223,6 +242,10 @@ def run(data: Path, speech: Path, model_folder: Path, count: int) -> str:
             + " |"
         )
         print(lines[-1], flush=True)
+        if not parts:
+            parts = by_addition(model, items)
+            print(parts, flush=True)
+    lines.append(f"\nFirst set by what the channel added: {parts}.")
     minutes, units = silence_units(model, vocabulary)
     lines.append(f"\nSilence, noise, tones and music: {units:.0f} units heard in {minutes:.1f} minutes.")
     return "\n".join(lines)

@@ -17,6 +17,9 @@ from training.asr.network import Recogniser
 from training.asr.train import restore
 
 SMALLEST = 2048
+FRONT = frozenset(
+    f"network.{name}" for name in ("front.kernels", "front.filters", "pitch.kernels", "pitch.lags")
+)
 
 
 class _Graph(nn.Module):
@@ -84,14 +87,26 @@ def _pack(weight: Any, axis: int) -> tuple[list[Any], Any]:
     return tensors, helper.make_node("DequantizeLinear", names, [weight.name], axis=axis)
 
 
-def quantise(path: Path, exact: frozenset[str] = frozenset()) -> None:
-    """Store weights as int8 with a scale an output channel; the arithmetic stays float32."""
+def _halve(weight: Any) -> tuple[Any, Any]:
+    """A constant stored as float16, and the node that restores it."""
+    half = numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float16), weight.name + "_half")
+    return half, helper.make_node("Cast", [half.name], [weight.name], to=TensorProto.FLOAT)
+
+
+def quantise(path: Path, halved: frozenset[str] = frozenset()) -> None:
+    """Store weights as int8 with a scale an output channel, some as float16; arithmetic stays float32."""
     model = onnx.load(str(path))
     graph = model.graph
     nodes: list[Any] = []
     for weight in list(graph.initializer):
+        if weight.name in halved:
+            half, node = _halve(weight)
+            graph.initializer.remove(weight)
+            graph.initializer.append(half)
+            nodes.append(node)
+            continue
         axis = _axis(weight.name, graph)
-        if axis is None or int(np.prod(weight.dims)) < SMALLEST or weight.name in exact:
+        if axis is None or int(np.prod(weight.dims)) < SMALLEST:
             continue
         tensors, node = _pack(weight, axis)
         graph.initializer.remove(weight)
@@ -104,10 +119,10 @@ def quantise(path: Path, exact: frozenset[str] = frozenset()) -> None:
 
 
 def run(checkpoint: Path, path: Path) -> None:
-    """Checkpoint to quantised ONNX; front-end constants stay exact."""
+    """Checkpoint to quantised ONNX; the front end's constants are float16."""
     network = restore(checkpoint)
     to_onnx(network, path)
-    quantise(path, frozenset({"network.front.kernels", "network.front.filters"}))
+    quantise(path, FRONT)
 
 
 if __name__ == "__main__":

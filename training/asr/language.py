@@ -1,6 +1,6 @@
 """Build the character trigram and the syllable-to-character table from training text only.
 
-Counts of several sources are mixed with weights, smoothed (absolute discounting), pruned by how much
+Counts of several sources are mixed with weights, smoothed (Kneser and Ney), pruned by how much
 each n-gram changes the model, and packed into bytes. Format: `model_repository/asr/1/char_trigram.py`.
 """
 
@@ -22,7 +22,7 @@ from training.asr.vocabulary import Vocabulary
 from training.synth import read
 
 SOURCE_WEIGHTS = {
-    "dialogues": 12.0,
+    "dialogues": 20.0,
     "grammar": 0.2,
     "tele": 0.8,
     "cped": 0.8,
@@ -77,14 +77,13 @@ class _Model:
         known = codes > 0
         pairs = known[1:] & (codes[:-1] >= 0)
         triples = pairs[1:] & (codes[:-2] >= 0) & ~(codes[1:-1] == 0)
-        _, unigram, _ = _count(
-            np.concatenate([codes[known], np.arange(1, base)]),
-            np.concatenate([weights[known], np.full(size, 0.5)]),
-        )
-        self.unigram = np.concatenate([[1e-9], unigram / unigram.sum()])
         self.pair_keys, pair_counts, once = _count((codes[:-1] * base + codes[1:])[pairs], weights[1:][pairs])
         keys = (codes[:-2] * base + codes[1:-1]) * base + codes[2:]
         self.triple_keys, triple_counts, once_each = _count(keys[triples], weights[2:][triples])
+        unigram = np.bincount(self.pair_keys % base, once, minlength=base)[1:] + 0.5
+        self.unigram = np.concatenate([[1e-9], unigram / unigram.sum()])
+        pair_counts = self._continuations(pair_counts, once_each)
+        once = np.minimum(once, pair_counts)
         first, char = self.pair_keys // base, self.pair_keys % base
         self.pair, self.pair_share = _smooth(first, pair_counts, discount * once, self.unigram[char])
         context, char = self.triple_keys // base, self.triple_keys % base
@@ -92,6 +91,13 @@ class _Model:
         self.triple, self.triple_share = _smooth(context, triple_counts, discount * once_each, lower)
         self.triple_lower = lower
         self.triple_counts, self.pair_counts = triple_counts, pair_counts
+
+    def _continuations(self, counts: Floats, once: Floats) -> Floats:
+        """Counts of pairs by what they follow (Kneser and Ney, 1995); pairs at a sentence's start as seen."""
+        inside = np.searchsorted(self.pair_keys, self.triple_keys % self.base**2)
+        followed = np.bincount(inside, once, minlength=len(counts))
+        kept = (followed == 0) | (self.pair_keys < self.base)
+        return np.where(kept, counts, followed)
 
 
 def _smooth(context: Longs, counts: Floats, discounts: Floats, lower: Floats) -> tuple[Floats, Floats]:
@@ -136,8 +142,8 @@ def _code_backoff(weight: Floats) -> NDArray[np.uint8]:
 def train(
     corpus: Corpus,
     vocabulary: Vocabulary,
-    pairs: int = 140_000,
-    triples: int = 370_000,
+    pairs: int = 135_000,
+    triples: int = 450_000,
     discount: float = 0.9,
 ) -> dict[str, NDArray[Any]]:
     """The packed arrays of the pruned trigram."""

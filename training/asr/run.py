@@ -16,7 +16,7 @@ import numpy as np
 
 from training import canary
 from training.asr import evaluate, export, language, speech, train
-from training.asr.corpus import Corpus
+from training.asr.corpus import Corpus, writers
 from training.asr.vocabulary import load
 from training.synth import Synthesizer
 
@@ -37,7 +37,7 @@ def assemble(data: Path, out: Path, source: Path) -> Path:
     shutil.copytree(source, model, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     vocabulary = load(shards / "vocabulary.json")
     vocabulary.save(model / "1" / "alphabet.json")
-    language.save(model / "1" / "language.npz", Corpus(data), vocabulary)
+    language.save(model / "1" / "language.npz", Corpus(data, writers=writers(data)), vocabulary)
     export.run(out / "checkpoint.pt", model / "1" / "recogniser.onnx")
     canary_speech(model / "1" / "canary_pcm.npy")
     text = json.dumps(canary.canary(model), ensure_ascii=False, indent=1)

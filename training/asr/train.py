@@ -23,7 +23,7 @@ from training.asr.vocabulary import load
 
 BATCH_SAMPLES = 80 * 8000
 SHORT_STEPS, SHORT_SAMPLES, LONG_SAMPLES = 500, 20_800, 160_000
-PEAK_RATE = 2e-3
+PEAK_RATE, TUNING_RATE = 2e-3, 1.2e-3
 CHAR_SHARE = 0.45
 WARM_UP_STEPS = 300
 HOLD = 0.35
@@ -69,8 +69,9 @@ def losses(
     """CTC of characters and syllables, framewise of characters and syllables."""
     with torch.no_grad():
         mel = _mask_spans(network.front(batch.pcm, batch.lengths), batch.lengths, rng)
+        pitch = network.pitch(batch.pcm, batch.lengths)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        hidden, frames = network.encode(mel, batch.lengths // HOP)
+        hidden, frames = network.encode(mel, pitch, batch.lengths // HOP)
         outputs = network.chars(hidden), network.syllables(hidden)
     result = []
     for logits, labels, targets in (
@@ -84,12 +85,24 @@ def losses(
     return result[0], result[2], result[1], result[3]
 
 
-def _rate(progress: float, step: int) -> float:
+def adopt(network: Recogniser, path: Path) -> None:
+    """Start from another checkpoint: weights of the same name; wider depthwise kernels lose their ends."""
+    weights = torch.load(path, weights_only=True)["weights"]
+    for name, own in network.state_dict().items():
+        if name in weights and weights[name].shape != own.shape:
+            layer = int(name.split(".")[1])
+            middle = weights[name].shape[2] // 2
+            left, right = network.shape.taps[layer]
+            weights[name] = weights[name][:, :, middle - left : middle + right + 1]
+    network.load_state_dict(weights, strict=False)
+
+
+def _rate(progress: float, step: int, peak: float) -> float:
     """Warm-up, constant, cosine to zero."""
     fall = (
         1.0 if progress < HOLD else 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - HOLD) / (1 - HOLD))))
     )
-    return PEAK_RATE * min(1.0, (step + 1) / WARM_UP_STEPS) * (fall + 0.004)
+    return peak * min(1.0, (step + 1) / WARM_UP_STEPS) * (fall + 0.004)
 
 
 def save(network: Recogniser, path: Path) -> None:
@@ -121,13 +134,17 @@ def _optimiser(network: Recogniser) -> torch.optim.AdamW:
 class Trainer:
     """Network, data, optimiser and the log of one run."""
 
-    def __init__(self, speech: Path, out: Path, first_shard: int, seed: int) -> None:
+    def __init__(self, speech: Path, out: Path, first_shard: int, seed: int, start: Path | None) -> None:
         torch.manual_seed(seed)
         torch.set_num_threads(1)
         vocabulary = load(speech / "vocabulary.json")
         self.out, self.pool = out, Pool(speech, seed, first_shard)
         self.network = Recogniser(Shape(len(vocabulary.chars), len(vocabulary.syllables)))
-        normalise(self.network, self.pool)
+        self.fresh, self.peak = start is None, PEAK_RATE if start is None else TUNING_RATE
+        if start is None:
+            normalise(self.network, self.pool)
+        else:
+            adopt(self.network, start)
         self.optimiser, self.rng = _optimiser(self.network), np.random.default_rng(seed)
         self.step, self.heard_s = 0, 0.0
         self.recent: deque[list[float]] = deque(maxlen=100)
@@ -135,13 +152,13 @@ class Trainer:
     def advance(self, progress: float) -> None:
         """One step; `progress` runs from 0 to 1 over the run."""
         for group in self.optimiser.param_groups:
-            group["lr"] = _rate(progress, self.step)
-        if self.step < SHORT_STEPS:
+            group["lr"] = _rate(progress, self.step, self.peak)
+        if self.fresh and self.step < SHORT_STEPS:
             batch = self.pool.draw(BATCH_SAMPLES // 2, SHORT_SAMPLES)
         else:
             batch = self.pool.draw(BATCH_SAMPLES, LONG_SAMPLES)
         parts = losses(self.network, batch, self.rng)
-        guide = max(0.25, 3.0 * (1 - progress / 0.4))
+        guide = max(0.25, 3.0 * (1 - progress / 0.4)) if self.fresh else 0.25
         chars, syllables = parts[0] + guide * parts[2], parts[1] + guide * parts[3]
         loss = CHAR_SHARE * chars + (1 - CHAR_SHARE) * syllables
         loss.backward()  # type: ignore[no-untyped-call]
@@ -167,12 +184,14 @@ class Trainer:
             save(self.network, self.out / "checkpoint.pt")
 
 
-def run(speech: Path, out: Path, minutes: float, first_shard: int = 0, seed: int = 1) -> None:
-    """Train for `minutes` on the shards in `speech`; the newest checkpoint is `out`/checkpoint.pt."""
+def run(
+    speech: Path, out: Path, minutes: float, first_shard: int = 0, start: Path | None = None, seed: int = 1
+) -> None:
+    """Train for `minutes` on the shards in `speech`, from `start` if given, into `out`/checkpoint.pt."""
     out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(speech, out, first_shard, seed)
-    start = time.monotonic()
-    while (elapsed_s := time.monotonic() - start) < minutes * 60:
+    trainer = Trainer(speech, out, first_shard, seed, start)
+    begin = time.monotonic()
+    while (elapsed_s := time.monotonic() - begin) < minutes * 60:
         trainer.advance(elapsed_s / (minutes * 60))
         if trainer.step % 100 == 0:
             trainer.report(elapsed_s)
@@ -185,5 +204,6 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=80)
     parser.add_argument("--first-shard", type=int, default=0)
+    parser.add_argument("--start", type=Path, help="checkpoint to go on from")
     options = parser.parse_args()
-    run(options.speech, options.out, options.minutes, options.first_shard)
+    run(options.speech, options.out, options.minutes, options.first_shard, options.start)

@@ -1,7 +1,7 @@
 """Pick the decoder's weights on a development writer whose text the language model has not seen.
 
 `python -m training.asr.tune --data DIR --speech DIR --work DIR --model model_repository/asr`: the
-trigram is rebuilt from writers 1–5 and measured on speech of writer 6. Prints the error of each setting;
+trigram is rebuilt from the other writers and measured on speech of writer 6. Prints the error of each;
 the best goes into `Weights` by hand.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from training.asr import language
-from training.asr.corpus import Corpus, sentences
+from training.asr.corpus import Corpus, sentences, writers
 from training.asr.evaluate import align, calibration, recogniser, synthesized
 from training.asr.vocabulary import load
 
@@ -35,7 +35,9 @@ def _error(module: Any, model: Any, rows: list[Any], texts: list[str], alphabet:
     """Character error in % with the given weights."""
     errors = 0
     for (chars, syllables), text in zip(rows, texts, strict=True):
-        heard = module.decode(chars, syllables, model.readings, model.trigram, weights).chars
+        heard = module.decode(
+            chars, syllables, model.readings, model.trigram, model.no_context, weights
+        ).chars
         errors += align([alphabet[char - 1] for char in heard], text)[0]
     return 100 * errors / sum(map(len, texts))
 
@@ -44,7 +46,7 @@ def _gap(module: Any, model: Any, rows: list[Any], texts: list[str], alphabet: s
     """Expected calibration error of the confidences with the given weights."""
     sure: list[tuple[float, bool]] = []
     for (chars, syllables), text in zip(rows, texts, strict=True):
-        units = module.decode(chars, syllables, model.readings, model.trigram, weights)
+        units = module.decode(chars, syllables, model.readings, model.trigram, model.no_context, weights)
         _, matched = align([alphabet[char - 1] for char in units.chars], text)
         sure += [(float(value), place >= 0) for value, place in zip(units.confidence, matched, strict=True)]
     return calibration(sure)
@@ -54,8 +56,8 @@ def run(data: Path, speech: Path, work: Path, model_folder: Path, count: int) ->
     """Coordinate search over GRID, two rounds."""
     vocabulary = load(speech / "vocabulary.json")
     shutil.copytree(model_folder, work, dirs_exist_ok=True)
-    writers = tuple(range(1, DEVELOPMENT_WRITER))
-    language.save(work / "1" / "language.npz", Corpus(data, writers=writers), vocabulary)
+    others = tuple(writer for writer in writers(data) if writer != DEVELOPMENT_WRITER)
+    language.save(work / "1" / "language.npz", Corpus(data, writers=others), vocabulary)
     model, module = recogniser(work), importlib.import_module("ctc_decoder")
     texts = sentences(data, (DEVELOPMENT_WRITER,))
     items = synthesized(vocabulary, texts, count, 201, False, False)

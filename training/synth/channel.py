@@ -87,6 +87,8 @@ class Channel:
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
+        self.added = "nothing"
+        """What the last `apply` added: nothing, voices, hum or noise."""
         self._babble: list[Floats] = []
 
     def _band(self, hertz: Floats, count: int) -> npt.NDArray[np.complex64]:
@@ -109,18 +111,19 @@ class Channel:
         rng = self.rng
         kind = rng.random()
         if kind < 0.3 and len(self._babble) > 8:
-            mixed = np.zeros(count, np.float32)
+            self.added, mixed = "voices", np.zeros(count, np.float32)
             for _ in range(rng.integers(1, 5)):
                 voice = self._babble[rng.integers(len(self._babble))]
                 mixed += np.resize(np.roll(voice, rng.integers(len(voice))), count)
         elif kind < 0.4:
             time = np.arange(count) / PHONE_RATE_HZ
-            mixed = np.zeros(count, np.float32)
+            self.added, mixed = "hum", np.zeros(count, np.float32)
             for harmonic in range(1, 10):
                 mixed += (rng.random() * np.sin(2 * np.pi * 50 * harmonic * time + rng.random() * 6)).astype(
                     np.float32
                 )
         else:
+            self.added = "noise"
             size = fft.next_fast_len(count, real=True)
             spectrum = fft.rfft(rng.standard_normal(size, dtype=np.float32))
             spectrum *= (np.arange(len(spectrum)) / len(spectrum) * 4000 + 50) ** -rng.uniform(0, 1)
@@ -129,7 +132,7 @@ class Channel:
 
     def apply(self, pcm: Pcm, rate_hz: int, clean: bool = False, warp: float = 1.0) -> Floats:
         """8 kHz float signal in [-1, 1] of `pcm` at `rate_hz`; `warp` > 1 shortens it and raises formants."""
-        rng = self.rng
+        rng, self.added = self.rng, "nothing"
         signal, _ = _spectrum_resample(
             pcm.astype(np.float32) / 32768, rate_hz * warp, PHONE_RATE_HZ, None if clean else self._band
         )
