@@ -3,10 +3,12 @@
 MODULES: tuple[str, ...] = (
     "operators.builtin.call_shape",
     "operators.builtin.emotion",
+    "operators.builtin.entity",
     "operators.builtin.interruption",
     "operators.builtin.keyword",
     "operators.builtin.meta",
     "operators.builtin.regex",
+    "operators.builtin.repetition",
     "operators.builtin.response_time",
     "operators.builtin.silence",
     "operators.builtin.speech_rate",

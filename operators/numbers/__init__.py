@@ -1,0 +1,1 @@
+"""Spoken numbers and their normal form: found by ``normal``, told apart by ``kinds`` and ``clock``."""
