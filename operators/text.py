@@ -94,6 +94,35 @@ def spoken_chars(table: CallTable) -> Int64:
 
 
 @kernel
+def _pairs(points: Int32, starts: Int64, classes: NDArray[np.int8]) -> tuple[Int64, Int64]:
+    out = np.empty(len(points), np.int64)
+    offsets = np.zeros(len(starts), np.int64)
+    written = 0
+    for turn in range(len(starts) - 1):
+        before = np.int64(-1)
+        for at in range(starts[turn], starts[turn + 1]):
+            point = np.int64(points[at])
+            if point < len(classes) and classes[point] == _OTHER:
+                continue
+            if before >= 0:
+                out[written] = (before << 21) | point
+                written += 1
+            before = point
+        offsets[turn + 1] = written
+        out[offsets[turn] : written].sort()
+    return out[:written], offsets
+
+
+def character_pairs(table: CallTable) -> tuple[Int64, Int64]:
+    """The pairs of neighbouring characters of each turn, ordered, and their [T + 1] offsets.
+
+    Punctuation and spaces are left out, Latin letters compare without case.
+    """
+    points, starts = symbols(table.text, table.text_offsets, exact_fold())
+    return _pairs(points, starts, _classes())
+
+
+@kernel
 def _spoken_time(
     start_ms: Int64,
     end_ms: Int64,

@@ -17,6 +17,11 @@ REGISTRY = load_registry()
 REQUESTS = (
     ("keyword", {"any": ["您好", "好", "骗子"], "not_in": ["好的"]}),
     ("keyword", {"any": ["年好"], "match": "pinyin", "not_in": [], "role": "agent"}),
+    ("keyword", {"any": ["年好", "您好的", "子"], "match": "fuzzy", "at_least": 2}),
+    ("keyword", {"any": ["好", "骗"], "at_least": "all", "within": "call", "role": "agent"}),
+    ("keyword", {"any": ["好"], "near": ["您"], "not_near": ["的"], "near_chars": 2}),
+    ("repetition", {"min_chars": 2, "at_least": 0.3}),
+    ("repetition", {"min_chars": 2, "measure": "contained", "of": "other", "look_back_turns": 1}),
     ("regex", {"pattern": "[您你].{0,3}好", "exclude": "骗"}),
     ("tag", {"any": ["threat"]}),
     ("emotion", {"any": ["angry"], "role": "customer"}),
