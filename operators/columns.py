@@ -171,10 +171,23 @@ def merge(first: Hits, second: Hits) -> Hits:
     )
 
 
+def _unscored(table: CallTable, scores: Float32) -> Bool:
+    """[C] calls with turns in which one of the columns has no score at all."""
+    missing = np.isnan(scores)
+    if not missing.any():
+        return np.zeros(table.n_calls, np.bool_)
+    turns = np.diff(table.turn_offsets)
+    counts = [np.bincount(table.turn_call, column, table.n_calls) for column in missing.T]
+    return np.asarray((np.array(counts) == turns).any(axis=0) & (turns > 0), np.bool_)
+
+
 def scored(
     table: CallTable, uses: Sequence[Params], scores: Float32, labels: Sequence[str], model: str
 ) -> Hits:
-    """Turns whose best label of ``any`` scores ``at_least``; a label not in the model is unknown."""
+    """Turns whose best label of ``any`` scores ``at_least``.
+
+    A use is unknown where the model has not the label, and in calls none of whose turns has a score for it.
+    """
     found, reasons = [], {}
     unknown = nothing_unknown(len(uses), table)
     for number, (use, role) in enumerate(zip(uses, role_codes(uses), strict=True)):
@@ -187,7 +200,11 @@ def scored(
             )
         columns = [labels.index(label) for label in use["any"] if label in labels]
         if columns:
-            best = scores[:, columns].max(axis=1)
+            unscored = _unscored(table, scores[:, columns])
+            if unscored.any():
+                unknown[number] |= unscored
+                reasons.setdefault(number, f"no score for one of {', '.join(use['any'])} in this call")
+            best = np.fmax.reduce(scores[:, columns], axis=1)
             rows = np.flatnonzero((best >= np.float32(use["at_least"])) & role_rows(table, role))
             found.append((number, rows, best[rows].astype(np.float64)))
     return turn_hits(table, stack(found), unknown=unknown, reasons=reasons)

@@ -69,7 +69,8 @@ class CallTable:
 
     emotion_labels: tuple[str, ...] = ()
     emotion: Float32 = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    """[T, K] 0..1, a row of NaN where a turn has no emotion scores."""
+    """[T, K] 0..1, NaN where a turn has no score: a row of them without emotion, one where a label needs
+    sound."""
     tag_labels: tuple[str, ...] = ()
     tags: Float32 = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     """[T, N] 0..1, a row of NaN where a turn has no tag scores."""
@@ -115,7 +116,7 @@ class CallTable:
 
     def _without_scores(self, scores: Float32) -> Bool:
         """A call lacks scores when it has turns and not one of them is scored."""
-        scored = ~np.isnan(scores).any(axis=1) if scores.shape[1] else np.zeros(self.n_turns, np.bool_)
+        scored = ~np.isnan(scores).all(axis=1) if scores.shape[1] else np.zeros(self.n_turns, np.bool_)
         per_call = np.bincount(self.turn_call, weights=scored, minlength=self.n_calls)
         unscored: Bool = (per_call == 0) & (np.diff(self.turn_offsets) > 0)
         return unscored

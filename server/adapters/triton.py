@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from server.adapters import triton_contract as contract
 from server.adapters.triton_context import read_words
+from server.adapters.triton_feelings import Asked, gathered, spread
 from server.adapters.triton_lane import Job
 from server.adapters.triton_probe import Interpreter
 from server.adapters.triton_supervisor import Supervisor
 from server.adapters.triton_tensors import Tensor
 from server.config import Settings
 from server.errors import BadModel, BadSetting
-from server.pipeline.models import ModelInfo, Pcm, Units
+from server.pipeline.models import Feelings, ModelInfo, Pcm, Units
 from server.pipeline.windows import Window
 
 TURNS_A_REQUEST = 32
@@ -120,6 +121,24 @@ class TritonModels:
 
         jobs = [job(first) for first in range(0, len(segments), TURNS_A_REQUEST)]
         return _stack(self._supervisor.wards[contract.EMOTION].lane.ask_all(jobs, deadline_s), width)
+
+    def feelings(
+        self,
+        segments: Sequence[Pcm] | None,
+        texts: Sequence[str],
+        speakers: Sequence[int],
+        *,
+        deadline_s: float,
+    ) -> Feelings:
+        """What the emotion model says of turns' sound, if there is any, and of their words, if it reads
+        them."""
+        asked = Asked(segments, texts, speakers, self._sample_rate_hz)
+        parts = asked.parts(self.emotion)
+        if not parts or not texts:
+            return Feelings()
+        jobs = [asked.job(rows, self.emotion, parts) for rows in spread(len(texts), TURNS_A_REQUEST)]
+        answers = self._supervisor.wards[contract.EMOTION].lane.ask_all(jobs, deadline_s)
+        return gathered(answers, len(texts))
 
     def tag_turns(
         self, texts: Sequence[str], roles: Sequence[str], previous: Sequence[str], *, deadline_s: float

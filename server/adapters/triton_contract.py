@@ -5,7 +5,7 @@ config.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,11 @@ OUTPUTS: Mapping[str, Mapping[str, str]] = {
     TAGS: {"SCORES": "FP32"},
 }
 """Model → tensor → datatype; docs/triton.md has the shapes."""
+OFFERS: Mapping[str, Mapping[str, str]] = {
+    EMOTION: {"SPEAKER": "INT32", "TEXT": "BYTES", "AROUSAL": "FP32", "WORDS": "FP32"},
+}
+"""What a model may take and give beyond that; used where its config has it."""
+AROUSAL_COLUMNS = 5
 SCORE_SLACK = 1e-3
 """How far rounding may carry a score out of 0..1."""
 TIME_SLACK_MS = 200
@@ -52,11 +57,23 @@ def window_request(
     return Request(ASR, inputs)
 
 
-def stretches_request(stretches: Sequence[Pcm], sample_rate_hz: int) -> Request:
+def stretches_request(
+    stretches: Sequence[Pcm], sample_rate_hz: int, more: tuple[Tensor, ...] = ()
+) -> Request:
     """A request for the emotion of some stretches of a call, none empty: their sound joined, and its ends."""
     ends = np.cumsum([len(pcm) for pcm in stretches], dtype=np.int32)
     audio = _audio(np.concatenate(stretches), sample_rate_hz)
-    return Request(EMOTION, (*audio, Tensor("ENDS", "INT32", (1, len(ends)), ends)))
+    return Request(EMOTION, (*audio, Tensor("ENDS", "INT32", (1, len(ends)), ends), *more))
+
+
+def turn_words(texts: Sequence[str]) -> Tensor:
+    """What is said in turns, for the emotion model: TEXT."""
+    return Tensor("TEXT", "BYTES", (1, len(texts)), tuple(texts))
+
+
+def turn_speakers(speakers: Sequence[int]) -> Tensor:
+    """Who speaks in turns, for the emotion model: SPEAKER."""
+    return Tensor("SPEAKER", "INT32", (1, len(speakers)), np.array([speakers], np.int32))
 
 
 def _audio(pcm: Pcm, sample_rate_hz: int) -> tuple[Tensor, Tensor]:
@@ -116,6 +133,26 @@ def read_scores(model: str, rows: int, labels: int) -> Callable[[Outputs], Score
     return read
 
 
+def read_feelings(
+    rows: int, labels: int, parts: Collection[str]
+) -> Callable[[Outputs], Mapping[str, Scores]]:
+    """A reader of the emotion model's ``parts`` (SCORES, WORDS, AROUSAL): outputs → [rows, …] each, or
+    Fault."""
+
+    def read(outputs: Outputs) -> Mapping[str, Scores]:
+        found = {}
+        for part in parts:
+            tensor, width = outputs.get(part), AROUSAL_COLUMNS if part == "AROUSAL" else labels
+            if tensor is None or tensor.datatype != "FP32" or tensor.shape != (1, rows, width):
+                shown = f"{tensor.datatype} {list(tensor.shape)}" if tensor else "nothing"
+                raise _wrong(f"{part} of {shown}, expected FP32 {[1, rows, width]}")
+            values = np.asarray(tensor.data, np.float32).reshape(rows, width)
+            found[part] = _finite(values) if part == "AROUSAL" else _checked_scores(values)
+        return found
+
+    return read
+
+
 def model_info(model: str, config: Config, version: str) -> ModelInfo:
     """Labels, parameters and version of a model whose config keeps the contract.
 
@@ -138,7 +175,9 @@ def model_info(model: str, config: Config, version: str) -> ModelInfo:
             f"the model {model!r} breaks its contract: {'; '.join(wrong)}",
             help=f"mend {model}/config.pbtxt in the model repository; the contract is in docs/triton.md",
         )
-    return ModelInfo(model, version, labels, dict(config.parameters))
+    declared = {**config.inputs, **config.outputs}
+    offers = frozenset(name for name, kind in OFFERS.get(model, {}).items() if declared.get(name) == kind)
+    return ModelInfo(model, version, labels, dict(config.parameters), offers)
 
 
 def folder_digest(folder: Path) -> str:
@@ -173,6 +212,12 @@ def _checked_scores(scores: NDArray[np.generic]) -> Scores:
     if not np.all((values >= -SCORE_SLACK) & (values <= 1 + SCORE_SLACK)):
         raise _wrong("scores outside 0..1 or not a number")
     return values.clip(0.0, 1.0)
+
+
+def _finite(values: Scores) -> Scores:
+    if not np.isfinite(values).all():
+        raise _wrong("AROUSAL that is not a number")
+    return values
 
 
 def _wrong(what: str) -> Fault:

@@ -14,7 +14,16 @@ from server.doors.page_events import Stretch, interruptions, silences
 from server.doors.page_findings import Found, findings, moment
 from server.doors.page_sound import outline, playable
 from server.doors.page_timeline import Drawn, Line, Span, line
-from server.doors.page_view import Checked, Said, headline, items, measure_groups, named_values, transcript
+from server.doors.page_view import (
+    Checked,
+    Said,
+    feeling,
+    headline,
+    items,
+    measure_groups,
+    named_values,
+    transcript,
+)
 from server.doors.page_words import date_and_time, length, name, warning_text
 from server.pipeline.call import Audio, Call, Speech
 from server.pipeline.session import Inspection
@@ -187,7 +196,7 @@ def _turn_span(turn: Mapping[str, Any]) -> Span:
 
 
 def _emotion_span(turn: Mapping[str, Any], titles: Mapping[str, str]) -> Span:
-    emotion, score = max(turn["emotion"].items(), key=lambda pair: pair[1])
+    emotion, score = feeling(turn)
     words = name(emotion, titles)
     span = _turn_span(turn)
     return Span(span.start_ms, span.end_ms, f"{words} {score:.2f}", emotion, words[:1], role=span.role)

@@ -19,6 +19,8 @@ from server.doors.page_words import (
 
 TAG_SHOWN_FROM = 0.5
 """Tags below are the model's doubts, not the turn's content."""
+AGITATED, AGITATION_SHOWN_FROM = "agitated", 0.5
+"""Agitation is no emotion beside the others: it is told apart from them, where it is high."""
 SURE_FROM = 0.6
 """Recognition confidence below is pointed out: the words may be wrong."""
 
@@ -35,6 +37,8 @@ class Said:
     tags: tuple[tuple[str, str], ...] = ()
     emotion: str = ""
     emotion_score: str = ""
+    agitation: str = ""
+    """Empty for a voice that is not raised."""
     doubt: str = ""
     findings: tuple[int, ...] = ()
 
@@ -111,6 +115,12 @@ def headline(found: Sequence[Found], checked: Sequence[Checked]) -> tuple[str, s
     return ("unknown", f"{unsure} 项无法判定") if unsure else ("pass", "未发现问题")
 
 
+def feeling(turn: Mapping[str, Any]) -> tuple[str, float]:
+    """The emotion of a turn that scores highest, and its score; an empty name without any."""
+    emotions = [pair for pair in (turn.get("emotion") or {}).items() if pair[0] != AGITATED]
+    return max(emotions, key=lambda pair: pair[1], default=("", 0.0))
+
+
 def _said(
     index: int,
     turn: Mapping[str, Any],
@@ -121,7 +131,8 @@ def _said(
     text = str(turn.get("text", ""))
     about = [(f, q) for f in found for q in f.quotes if q.turn == index]
     marks = [(*place, f.number, f.severity) for f, q in about for place in _places(q)]
-    emotion, score = max((turn.get("emotion") or {}).items(), key=lambda pair: pair[1], default=("", 0.0))
+    emotion, score = feeling(turn)
+    agitation = (turn.get("emotion") or {}).get(AGITATED, 0.0)
     tags = sorted((turn.get("tags") or {}).items(), key=lambda pair: -pair[1])
     confidence = turn.get("confidence")
     return Said(
@@ -133,6 +144,7 @@ def _said(
         tags=tuple((name(tag, titles), f"{value:.2f}") for tag, value in tags if value >= TAG_SHOWN_FROM),
         emotion=emotion,
         emotion_score=f"{score:.2f}",
+        agitation=f"{agitation:.2f}" if agitation >= AGITATION_SHOWN_FROM else "",
         doubt="" if confidence is None or confidence >= SURE_FROM else f"{confidence:.0%}",
         findings=tuple(f.number for f, _ in about),
     )

@@ -17,6 +17,7 @@ TITLES: Mapping[str, str] = {
     "fatal": "致命", "major": "严重", "minor": "轻微", "info": "提示", "hit": "命中", "unknown": "无法判定",
     "open": "待定", "pass": "通过", "not_applicable": "不适用", "agent": "坐席", "customer": "客户",
     "other": "其他", "angry": "愤怒", "impatient": "不耐烦", "sad": "悲伤", "fear": "恐惧",
+    "agitated": "激动",
     "neutral": "平静", "happy": "高兴", "surprise": "惊讶", "disgust": "厌恶", "keyword": "关键词",
     "regex": "正则", "tag": "语义标签", "semantic_tag": "语义标签", "similar": "相似句", "emotion": "情绪",
     "speech_rate": "语速", "interruption": "抢话", "overlap": "抢话", "silence": "静音",

@@ -29,6 +29,20 @@ class ModelInfo:
     version: str
     labels: tuple[str, ...] = ()
     parameters: Mapping[str, str] | None = None
+    offers: frozenset[str] = frozenset()
+    """Tensors beyond what the contract asks for that the model takes or gives."""
+
+
+@dataclass(frozen=True)
+class Feelings:
+    """What the emotion model says of turns; None for what it was not asked or does not offer."""
+
+    sound: NDArray[np.float32] | None = None
+    """[T, K] scores 0..1 of how it sounds."""
+    words: NDArray[np.float32] | None = None
+    """[T, K] scores 0..1 of what is said."""
+    arousal: NDArray[np.float32] | None = None
+    """[T, F] measurements of the voice, see server.pipeline.emotion.AROUSAL."""
 
 
 class Models(Protocol):
@@ -57,7 +71,21 @@ class Models(Protocol):
         """Recognise segments (any lengths, the recogniser's sample rate), one answer each."""
 
     def emotions(self, segments: Sequence[Pcm], *, deadline_s: float) -> NDArray[np.float32]:
-        """Emotion scores [S, K] in 0..1 of segments."""
+        """Emotion scores [S, K] in 0..1 of segments, from sound alone and each by itself."""
+
+    def feelings(
+        self,
+        segments: Sequence[Pcm] | None,
+        texts: Sequence[str],
+        speakers: Sequence[int],
+        *,
+        deadline_s: float,
+    ) -> Feelings:
+        """What the emotion model says of turns: of their sound if there is any, of their words if it reads
+        them.
+
+        ``speakers``: one number a turn, equal where one person speaks.
+        """
 
     def tag_turns(
         self, texts: Sequence[str], roles: Sequence[str], previous: Sequence[str], *, deadline_s: float

@@ -1,7 +1,7 @@
 """One call down the road: open, feed, close. Every door uses this and nothing else."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from time import monotonic
 from types import TracebackType
@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from operators.rules.judge import Judge
-from operators.table import CallTable
+from operators.table import ROLES, CallTable
 from server.config import Settings
 from server.errors import BadInput, DeadlineOver
-from server.pipeline import report, speech, transcript, turns
+from server.pipeline import emotion, report, speech, transcript, turns
 from server.pipeline.call import Audio, Call, Speech
 from server.pipeline.decode import Decoder
 from server.pipeline.models import Models, Pcm
@@ -229,35 +229,34 @@ def _conclude(
 ) -> Inspection:
     """The part of the road that audio and transcripts share: scores, table, operators, rules, report."""
     models = road.models
-    emotion: Future[Any] | None = None
-    if audio is not None and sides is not None and call.turns:
-        excerpts = [
-            _excerpt(turn.start_ms or 0, turn.end_ms or 0, sides[turn.role], audio.sample_rate_hz)
-            for turn in call.turns
-        ]
-        emotion = road.pool.submit(models.emotions, excerpts, deadline_s=clock.left_s())
-    tags = None
-    if call.turns:
-        texts = [turn.text for turn in call.turns]
-        tags = models.tag_turns(
-            texts, [turn.role for turn in call.turns], ["", *texts[:-1]], deadline_s=clock.left_s()
-        )
-    feelings = emotion.result() if emotion is not None else None
-    call = replace(
-        call,
-        turns=turns.scored(
-            call.turns,
-            None if feelings is None else (models.emotion.labels, feelings),
-            None if tags is None else (models.tags.labels, tags),
-        ),
-    )
+    call = _scored(road, call, clock, audio, sides)
     clock.stage("scores")
-    table = turns.table(call, emotion_labels=models.emotion.labels, tag_labels=models.tags.labels)
+    table = turns.table(call, emotion_labels=emotion.labels(models.emotion), tag_labels=models.tags.labels)
     (judgement,) = judge.judge(table)
     clock.stage("rules")
     result = report.build(call, table, judgement, judge.pack, models)
     clock.stage("report")
     return Inspection(result, call, table, audio, clock.seconds)
+
+
+def _scored(
+    road: Road, call: Call, clock: _Clock, audio: Audio | None, sides: Mapping[str, Pcm] | None
+) -> Call:
+    """The call with its turns' emotions and tags; the two models are asked at once."""
+    if not call.turns:
+        return call
+    models, texts, roles = road.models, [t.text for t in call.turns], [t.role for t in call.turns]
+    excerpts = None
+    if audio is not None and sides is not None:
+        excerpts = [
+            _excerpt(turn.start_ms or 0, turn.end_ms or 0, sides[turn.role], audio.sample_rate_hz)
+            for turn in call.turns
+        ]
+    speakers = [ROLES.index(role) for role in roles]
+    felt = road.pool.submit(models.feelings, excerpts, texts, speakers, deadline_s=clock.left_s())
+    tags = models.tag_turns(texts, roles, ["", *texts[:-1]], deadline_s=clock.left_s())
+    feelings = emotion.of_turns(call.turns, models.emotion, felt.result())
+    return replace(call, turns=turns.scored(call.turns, feelings, (models.tags.labels, tags)))
 
 
 def _excerpt(start_ms: int, end_ms: int, pcm: Pcm, rate_hz: int) -> Pcm:

@@ -95,16 +95,14 @@ def _joined(first: Turn, second: Turn) -> Turn:
 
 def scored(
     turns: Sequence[Turn],
-    emotion: tuple[tuple[str, ...], NDArray[np.float32]] | None,
-    tags: tuple[tuple[str, ...], NDArray[np.float32]] | None,
+    emotions: Sequence[Mapping[str, float]],
+    tags: tuple[tuple[str, ...], NDArray[np.float32]],
 ) -> tuple[Turn, ...]:
-    """``turns`` with the models' scores (labels, [T, n]) attached; ``None`` leaves that kind empty."""
-
-    def named(scores: tuple[tuple[str, ...], NDArray[np.float32]] | None, row: int) -> Mapping[str, float]:
-        return {} if scores is None else dict(zip(scores[0], map(float, scores[1][row]), strict=True))
-
+    """``turns`` with their emotions (label → score each) and tag scores (labels, [T, N]) attached."""
+    labels, rows = tags
     return tuple(
-        replace(turn, emotion=named(emotion, row), tags=named(tags, row)) for row, turn in enumerate(turns)
+        replace(turn, emotion=feeling, tags=dict(zip(labels, row, strict=True)))
+        for turn, feeling, row in zip(turns, emotions, rows.tolist(), strict=True)
     )
 
 
@@ -141,9 +139,9 @@ def table(call: Call, *, emotion_labels: tuple[str, ...], tag_labels: tuple[str,
             char_start_ms=np.array([ms for start, _ in characters for ms in start], np.int64),
             char_end_ms=np.array([ms for _, end in characters for ms in end], np.int64),
             emotion_labels=emotion_labels,
-            emotion=_scores([turn.emotion for turn in turns], emotion_labels),
+            emotion=_scores([turn.emotion for turn in turns], emotion_labels, missing=np.nan),
             tag_labels=tag_labels,
-            tags=_scores([turn.tags for turn in turns], tag_labels),
+            tags=_scores([turn.tags for turn in turns], tag_labels, missing=0.0),
             speech_offsets=np.cumsum([0, *(len(side.start_ms) for side in speech)], dtype=np.int64),
             speech_start_ms=np.concatenate([side.start_ms for side in speech]),
             speech_end_ms=np.concatenate([side.end_ms for side in speech]),
@@ -167,9 +165,12 @@ def _speech(call: Call, role: str, spans: NDArray[np.int64]) -> Speech:
     return Speech(mine[:, 0], mine[:, 1])
 
 
-def _scores(rows: Sequence[Mapping[str, float]], labels: tuple[str, ...]) -> NDArray[np.float32]:
+def _scores(
+    rows: Sequence[Mapping[str, float]], labels: tuple[str, ...], *, missing: float
+) -> NDArray[np.float32]:
+    """[T, n]; a turn without any score is NaN, one that lacks a label has ``missing`` there."""
     scores = np.full((len(rows), len(labels)), np.nan, np.float32)
     for row, values in enumerate(rows):
         if values:
-            scores[row] = [values.get(label, 0.0) for label in labels]
+            scores[row] = [values.get(label, missing) for label in labels]
     return scores

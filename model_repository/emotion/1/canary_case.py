@@ -1,6 +1,7 @@
-"""Two synthetic stretches with known answers: prove that the weights and the runtime belong together."""
+"""Synthetic stretches and two sentences with known answers: prove that weights, code and numpy belong
+together."""
 
-import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,27 @@ Arrays = dict[str, NDArray[np.generic]]
 
 
 def build() -> tuple[Arrays, Arrays]:
-    """Inputs by name (a buzz of gliding pitch, and its end alone) and the scores these weights give."""
+    """Inputs by name (a buzz of gliding pitch, and its end alone) and the answers these weights give."""
+    sys.path.insert(0, str(FOLDER))
+    from classifier import EmotionClassifier
+
     time = np.arange(int(RATE_HZ * SECONDS)) / RATE_HZ
     phase = 2 * np.pi * (140 * time + 60 * time**2)
     buzz = sum(np.sin(harmonic * phase) / harmonic for harmonic in range(1, 12))
     pcm = np.rint(4000 * buzz * np.sin(np.pi * time / SECONDS) ** 2).astype(np.int16)
-    classifier = runpy.run_path(str(FOLDER / "classifier.py"))["EmotionClassifier"](FOLDER, rate_hz=RATE_HZ)
-    stretches = [pcm, pcm[len(pcm) // 2 :]]
+    classifier = EmotionClassifier(FOLDER, rate_hz=RATE_HZ)
+    stretches, texts = [pcm, pcm[len(pcm) // 2 :]], ["你给我闭嘴", "谢谢你哦"]
+    speaker = np.array([[0, 0]], np.int32)
     inputs: Arrays = {
         "PCM": np.concatenate(stretches)[None],
         "ENDS": np.cumsum([[len(stretch) for stretch in stretches]], axis=1, dtype=np.int32),
         "SAMPLE_RATE": np.array([[RATE_HZ]], np.int32),
+        "SPEAKER": speaker,
+        "TEXT": np.array([[text.encode() for text in texts]], np.object_),
     }
-    return inputs, {"SCORES": classifier.scores(stretches)[None]}
+    heard = classifier.hear(stretches, speaker[0])
+    return inputs, {
+        "SCORES": heard.scores[None],
+        "AROUSAL": heard.arousal[None],
+        "WORDS": classifier.read(texts)[None],
+    }

@@ -1,4 +1,10 @@
-"""Triton's door to the emotion classifier: requests in, one answer or one error each out."""
+"""Triton's door to the emotion classifier: requests in, one answer or one error each out.
+
+PCM INT16 [1, N], ENDS INT32 [1, k] and SAMPLE_RATE INT32 [1, 1] are k stretches of sound, answered by SCORES
+FP32
+[1, k, K] and AROUSAL FP32 [1, k, F]; SPEAKER INT32 [1, k] says which are of one speaker. TEXT BYTES [1, k]
+is what is said, answered by WORDS FP32 [1, k, K]. A request has sound, words or both.
+"""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +13,9 @@ from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from classifier import BadAudio, EmotionClassifier
+from classifier import BadInput, EmotionClassifier
+
+Arrays = dict[str, np.ndarray]  # type: ignore[type-arg]
 
 
 class TritonPythonModel:
@@ -28,30 +36,47 @@ class TritonPythonModel:
             )
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """Score all segments of the batch at once; a bad request gets its own error, the others scores."""
-        segments: list[np.ndarray] = []  # type: ignore[type-arg]
-        answers: list[Any] = []
+        """Answer a batch; a bad request gets its own error and leaves the others alone."""
+        answers = []
         for request in requests:
             try:
-                rows = self._read(request)
-            except BadAudio as error:
+                answers.append(_answer(self._answered(request)))
+            except BadInput as error:
                 answers.append(_refusal(error))
-                continue
-            answers.append(slice(len(segments), len(segments) + len(rows)))
-            segments += rows
-        scores = self._classifier.scores(segments)
-        return [_answer(scores[rows]) if isinstance(rows, slice) else rows for rows in answers]
+        return answers
 
-    def _read(self, request: Any) -> list[np.ndarray]:  # type: ignore[type-arg]
-        pcm, ends, rate = (
-            pb_utils.get_input_tensor_by_name(request, name).as_numpy().ravel()
-            for name in ("PCM", "ENDS", "SAMPLE_RATE")
-        )
-        return self._classifier.stretches(pcm, ends, int(rate[0]))
+    def _answered(self, request: Any) -> Arrays:
+        pcm, text = _read(request, "PCM"), _read(request, "TEXT")
+        if pcm is None and text is None:
+            raise BadInput("neither PCM nor TEXT\nhelp: send sound, words or both")
+        found: Arrays = {}
+        if pcm is not None:
+            ends, rate, speaker = (_read(request, name) for name in ("ENDS", "SAMPLE_RATE", "SPEAKER"))
+            if ends is None or rate is None:
+                raise BadInput("PCM without ENDS or SAMPLE_RATE\nhelp: send the three together")
+            heard = self._classifier.hear(self._classifier.stretches(pcm, ends, int(rate[0])), speaker)
+            found |= {"SCORES": heard.scores, "AROUSAL": heard.arousal}
+        if text is not None:
+            found["WORDS"] = self._classifier.read([_decode(value) for value in text])
+        return found
 
 
-def _answer(scores: np.ndarray) -> Any:  # type: ignore[type-arg]
-    return pb_utils.InferenceResponse([pb_utils.Tensor("SCORES", np.ascontiguousarray(scores[None]))])
+def _read(request: Any, name: str) -> Any:
+    tensor = pb_utils.get_input_tensor_by_name(request, name)
+    return None if tensor is None else tensor.as_numpy().ravel()
+
+
+def _decode(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"TEXT is not UTF-8 at byte {error.start}\nhelp: encode the text as UTF-8") from error
+
+
+def _answer(found: Arrays) -> Any:
+    return pb_utils.InferenceResponse(
+        [pb_utils.Tensor(name, np.ascontiguousarray(rows[None])) for name, rows in found.items()]
+    )
 
 
 def _refusal(error: Exception) -> Any:

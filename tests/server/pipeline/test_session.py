@@ -68,7 +68,7 @@ def test_every_finding_explains_itself(road: Road) -> None:
 def test_turns_lie_inside_the_call_and_are_scored(road: Road) -> None:
     result = inspect(road, "third_party")
     assert all(0 <= t["start_ms"] <= t["end_ms"] <= result["duration_ms"] for t in result["turns"])
-    assert all(len(t["emotion"]) == 4 and len(t["tags"]) == 36 for t in result["turns"])
+    assert all(len(t["emotion"]) == 5 and len(t["tags"]) == 36 for t in result["turns"])
 
 
 def test_swapped_channels_swap_the_roles(road: Road) -> None:
@@ -126,6 +126,16 @@ def test_a_transcript_of_the_call_gives_the_rules_the_same_words(road: Road) -> 
     written = road.inspect_transcript({"meta": meta, "turns": spoken["turns"]}, call_id="t").result
     by_words = {"threat_intimidation", "insult_profanity_discrimination"}
     assert hits(written) & by_words == hits(spoken) & by_words
+
+
+def test_a_chat_has_emotions_from_its_words_and_no_agitation(road: Road) -> None:
+    turns = [{"role": "agent", "text": "您好请问是张先生吗"}, {"role": "customer", "text": "你给我滚你这个骗子"}]
+    inspection = road.inspect_transcript({"turns": turns}, call_id="chat")
+    calm, angry = (turn["emotion"] for turn in inspection.result["turns"])
+    assert set(calm) == {"angry", "happy", "neutral", "sad"} and angry["angry"] > calm["angry"]
+    assert inspection.table is not None
+    agitated = inspection.table.emotion[:, inspection.table.emotion_labels.index("agitated")]
+    assert np.isnan(agitated).all() and not inspection.table.lacks("emotion").any()
 
 
 def test_faults_are_typed(road: Road) -> None:
