@@ -71,6 +71,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("server.evaluation", ("server.evaluation", "server.errors", "operators.table")),
     ("server.models_app", ("server",)),
     ("server.evaluate_app", ("server",)),
+    ("server.gpu_app", ("server",)),
     ("server.__main__", ("server", "operators")),
     ("server", ()),
 )
