@@ -17,7 +17,7 @@ from typing import Any
 import jieba
 
 from training.asr import grammar
-from training.asr.corpus import Corpus, sentences, writers
+from training.asr.corpus import HELD_OUT_WRITERS, Corpus, sentences, writers
 from training.asr.evaluate import Item, align, recogniser, synthesized
 from training.asr.vocabulary import Vocabulary, load
 
@@ -46,14 +46,16 @@ def _others(rng: random.Random, said: str, corpus: Corpus, count: int) -> list[s
     return list(found)[:count]
 
 
-def lists(data: Path, vocabulary: Vocabulary, seed: int = 1) -> Lists:
-    """The held-out writers' sentences by whether they have a word of two characters or more that is new."""
-    corpus = Corpus(data, writers=writers(data))
+def lists(
+    data: Path, vocabulary: Vocabulary, measured: tuple[int, ...] = HELD_OUT_WRITERS, seed: int = 1
+) -> Lists:
+    """Sentences of the measured writers by whether they have a word of two characters or more that is new."""
+    corpus = Corpus(data, writers=tuple(writer for writer in writers(data) if writer not in measured))
     known = "\n".join(text for texts in corpus.sentences.values() for text in texts)
     alphabet, words = set(vocabulary.chars), dict[str, None]()
     with_words: list[str] = []
     without: list[str] = []
-    for text in sentences(data):
+    for text in sentences(data, measured):
         new = [
             word
             for word in jieba.cut(text)
@@ -76,37 +78,50 @@ def _hits(texts: Sequence[str], references: Sequence[str], words: Sequence[str])
     return said, heard, false
 
 
-def _row(model: Any, items: list[Item], words: Sequence[str], sent: Sequence[str]) -> str:
-    """One line of figures: what a list of words does to some sentences."""
-    context = model.context(tuple(sent))
+def _heard(model: Any, items: list[Item], words: Sequence[str]) -> list[str]:
+    """Texts of all items, asked with these context words."""
+    context = model.context(tuple(words))
     units = model.recognise([item.pcm for item in items], [context] * len(items))
-    texts = ["".join(answer.characters) for answer in units]
+    return ["".join(answer.characters) for answer in units]
+
+
+def _row(texts: list[str], plain: list[str], items: list[Item], words: Sequence[str], sent: int) -> str:
+    """Figures of one list: error, words found, and words falsely heard with and without it."""
     references = [item.text for item in items]
     errors = sum(align(text, reference)[0] for text, reference in zip(texts, references, strict=True))
     characters = sum(map(len, references))
-    said, heard, false = _hits(texts, references, sent or words)
+    said, heard, false = _hits(texts, references, words)
     share = f"{100 * heard / said:.1f}" if said else "–"
-    return f"{len(sent)} | {100 * errors / characters:.1f} | {share} | {1000 * false / characters:.2f} |"
+    before = _hits(plain, references, words)[2]
+    per_mille = f"{1000 * false / characters:.1f} | {1000 * before / characters:.1f}"
+    return f"{sent} | {100 * errors / characters:.1f} | {share} | {per_mille} |"
+
+
+def table(model: Any, vocabulary: Vocabulary, made: Lists, count: int) -> list[str]:
+    """Markdown rows for both kinds of sentences and every length of list."""
+    rows = []
+    for name, texts, seed in (("with new words", made.with_words, 301), ("without", made.without, 302)):
+        items = synthesized(vocabulary, texts, count, seed, True, False)
+        plain = _heard(model, items, ())
+        rows.append(f"| {name} | " + _row(plain, plain, items, made.words, 0))
+        for others in OTHERS:
+            words = [*made.words, *made.others[:others]]
+            rows.append(f"| {name} | " + _row(_heard(model, items, words), plain, items, words, len(words)))
+    return rows
 
 
 def run(data: Path, speech: Path, model_folder: Path, count: int) -> str:
     """Markdown table: error, words found, words falsely heard per 1,000 characters, by length of the list."""
     vocabulary, model = load(speech / "vocabulary.json"), recogniser(model_folder)
     made = lists(data, vocabulary)
-    lines = [
-        f"{len(made.words)} new words in {len(made.with_words)} sentences",
-        "| sentences | list | error % | words found % | falsely heard per 1,000 characters |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for name, texts, seed in (("with new words", made.with_words, 301), ("without", made.without, 302)):
-        items = synthesized(vocabulary, texts, count, seed, True, False)
-        lines.append(f"| {name} | " + _row(model, items, made.words, ()))
-        for others in OTHERS:
-            lines.append(
-                f"| {name} | " + _row(model, items, made.words, [*made.words, *made.others[:others]])
-            )
-            print(lines[-1], flush=True)
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            f"{len(made.words)} new words in {len(made.with_words)} sentences\n",
+            "| sentences | words sent | error % | words found % | falsely heard | without the list |",
+            "| --- | --- | --- | --- | --- | --- |",
+            *table(model, vocabulary, made, count),
+        ]
+    )
 
 
 if __name__ == "__main__":
