@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from operators.rules import tree
-from operators.rules.program import TRUE, UNKNOWN, Run
+from operators.rules.program import Run
+from operators.rules.results import TRUE, UNKNOWN
 from operators.table import ROLES
 
 MAX_EVIDENCE = 50

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from operators.rules.rows import NO_ROWS, Rows
 from operators.rules.tree import Window
 from operators.spec import Hits
 from operators.table import ROLES, Bool, CallTable, Int32, Int64
@@ -45,50 +46,6 @@ class Frames:
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rows:
-    """Hits inside frames, sorted by (frame, p0); ``source`` is the row of part ``child`` each comes from."""
-
-    frame: Int64
-    p0: Int64
-    p1: Int64
-    start_ms: Int64
-    end_ms: Int64
-    source: Int64
-    child: Int64
-
-    def __len__(self) -> int:
-        return len(self.frame)
-
-    def take(self, rows: NDArray[np.bool_] | Int64 | slice) -> "Rows":
-        """The chosen rows, in the order chosen."""
-        return Rows(**{name: getattr(self, name)[rows] for name in _ROW_COLUMNS})
-
-
-_ROW_COLUMNS = ("frame", "p0", "p1", "start_ms", "end_ms", "source", "child")
-
-
-NO_ROWS = Rows(**{name: np.zeros(0, np.int64) for name in _ROW_COLUMNS})
-"""Most conditions of most calls find nothing: this is their answer, without arithmetic."""
-
-
-def union(parts: list[Rows]) -> Rows:
-    """The rows of all ``parts``, each pointing back at its part."""
-    if not any(len(part) for part in parts):
-        return NO_ROWS
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ROW_COLUMNS}
-    columns["source"] = np.concatenate([np.arange(len(part)) for part in parts])
-    columns["child"] = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    return ordered(Rows(**columns))
-
-
-def ordered(rows: Rows) -> Rows:
-    """Sorted by (frame, p0, p1); ties keep their order."""
-    if len(rows) < 2:
-        return rows
-    return rows.take(np.lexsort((rows.p1, rows.p0, rows.frame)))
-
-
 class HitRows:
     """All hits of a plan as rows of whole calls (frame = call), laid out once."""
 
@@ -96,8 +53,8 @@ class HitRows:
         turn, call = hits.turn.astype(np.int64), hits.call.astype(np.int64)
         p0, p1 = grid.positions(call, turn, hits.start_ms, hits.char_start, hits.char_end)
         order = np.lexsort((p1, p0, call, hits.use))
-        self._rows = Rows(frame=call, p0=p0, p1=p1, start_ms=hits.start_ms, end_ms=hits.end_ms,
-                          source=np.arange(len(call)), child=np.zeros_like(p0)).take(order)  # fmt: skip
+        self._rows = Rows.of(frame=call, p0=p0, p1=p1, start_ms=hits.start_ms, end_ms=hits.end_ms,
+                             source=np.arange(len(call)), child=np.zeros_like(p0)).take(order)  # fmt: skip
         self._role = np.where(turn >= 0, grid.role[np.maximum(turn, 0)], -1)[order]
 
     def of(self, chosen: slice, role: str | None) -> Rows:
@@ -120,7 +77,7 @@ def inside(rows: Rows, frames: Frames) -> Rows:
     if frames.timed:
         keep = (rows.start_ms[at] >= frames.from_ms[frame]) & (rows.start_ms[at] < frames.to_ms[frame])
         frame, at = frame[keep], at[keep]
-    return replace(rows.take(at), frame=frame)
+    return rows.take(at).changed(frame=frame)
 
 
 def search(
@@ -224,8 +181,9 @@ class Grid:
             rows = rows[self.role[:-1] == ROLES.index(role)]
         call = self.table.turn_call[rows]
         starts = self.edge(call, rows)
-        spans = Rows(frame=call, p0=starts, p1=starts + (1 << ROW), start_ms=self.table.turn_start_ms[rows],
-                     end_ms=self.table.turn_end_ms[rows], source=rows, child=rows)  # fmt: skip
+        start_ms, end_ms = self.table.turn_start_ms[rows], self.table.turn_end_ms[rows]
+        spans = Rows.of(frame=call, p0=starts, p1=starts + (1 << ROW), start_ms=start_ms, end_ms=end_ms,
+                        source=rows, child=rows)  # fmt: skip
         return np.bincount(inside(spans, frames).frame, minlength=len(frames)) > 0
 
 

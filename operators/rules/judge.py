@@ -10,7 +10,8 @@ from operators.chain import Plan
 from operators.rules import tree
 from operators.rules.explain import Evidence, Explainer
 from operators.rules.pack import Pack
-from operators.rules.program import TRUE, Program, Run
+from operators.rules.program import Program, Run
+from operators.rules.results import TRUE
 from operators.table import CallTable, Int8
 
 VERDICTS = ("not_applicable", "pass", "unknown", "hit")
@@ -167,14 +168,15 @@ def score(hit: Iterable[tree.Rule]) -> float:
 
 
 def _verdict(rule: tree.Rule, run: Run) -> Int8:
-    truth = run.result(rule.when).truth
-    if rule.unless is not None:
+    gate = None if rule.gate is None else run.result(rule.gate)
+    if gate is not None and not gate.truth.any():
+        return np.full(len(gate.truth), NOT_APPLICABLE, np.int8)
+    when = run.result(rule.when)
+    truth = when.truth
+    if rule.unless is not None and not when.silent:
         truth = np.minimum(truth, TRUE - run.result(rule.unless).truth)
     verdict: Int8 = _OF_TRUTH[truth]
-    if rule.gate is not None:
-        gate = run.result(rule.gate).truth
-        verdict = np.where(gate == TRUE, verdict, _OF_GATE[gate])
-    return verdict
+    return verdict if gate is None else np.where(gate.truth == TRUE, verdict, _OF_GATE[gate.truth])
 
 
 def _finding(explainer: Explainer, rule: tree.Rule, call: int, verdict: str) -> Finding:

@@ -1,38 +1,16 @@
-"""A rule set as a program: equal conditions are one step, every step answers in false, unknown and true.
-
-Truth is int8: FALSE 0, UNKNOWN 1, TRUE 2, so that *and* is the minimum, *or* the maximum, *not* ``2 - x``.
-A verdict that is true or false stays so whatever the unknown parts turn out to be.
-"""
+"""A rule set as a program: equal conditions are one step, answered once for each set of frames."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
-from functools import reduce
 
 import numpy as np
 
 from operators.chain import Evidence, Plan, Use
 from operators.rules import frames as f
+from operators.rules import results as r
 from operators.rules import tree
-from operators.table import Bool, CallTable, Int8, Int64
-
-FALSE, UNKNOWN, TRUE = 0, 1, 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """What a step found in F frames."""
-
-    truth: Int8
-    rows: f.Rows
-    """Hits, only in frames where ``truth`` is TRUE."""
-    open: Bool
-    """[F] there may be more hits than ``rows`` holds."""
-    inner: f.Frames | None = None
-    """The windows, where the step is a ``Scoped``."""
-    links: Int64 | None = None
-    """[rows, parts] for a ``Seq``: the row of each part's result that a chain goes through."""
-    silent: bool = False
-    """False in every frame, for good: no rows, nothing open. Most conditions of most calls are."""
+from operators.rules.results import FALSE, TRUE, UNKNOWN, Result
+from operators.rules.rows import NO_ROWS, Rows
+from operators.table import Bool, CallTable, Int64
 
 
 class Program:
@@ -107,7 +85,7 @@ class Run:
         self._frame_ids: dict[tuple[int, int], int] = {}
         self._results: dict[tuple[int, int], Result] = {}
         self._silence: dict[int, Result] = {}
-        self._call_rows: dict[int, f.Rows] = {}
+        self._call_rows: dict[int, Rows] = {}
 
     def result(self, node: tree.Node, within: int = 0) -> Result:
         """What ``node`` finds in the frames of id ``within`` (0: whole calls)."""
@@ -125,25 +103,32 @@ class Run:
             return self._leaf(node, within)
         if isinstance(node, tree.Scoped):
             return self._scoped(node, within)
+        if isinstance(node, tree.All | tree.Seq) and self._fails_early(node.children, within):
+            return self._silent(within)
         parts = [self.result(child, within) for child in tree.children_of(node)]
-        if _is_silent(node, parts):
+        if r.is_silent(node, parts):
             return self._silent(within)
         if isinstance(node, tree.Not):
-            return Result(truth=(TRUE - parts[0].truth).astype(np.int8), rows=f.NO_ROWS, open=parts[0].open)
+            return Result(truth=(TRUE - parts[0].truth).astype(np.int8), rows=NO_ROWS, open=parts[0].open)
         if isinstance(node, tree.Count):
             return self._count(node, parts[0], self._frames[within])
         if isinstance(node, tree.Seq):
             return self._seq(node, parts, self._frames[within])
         n = len(parts) if isinstance(node, tree.All) else node.n if isinstance(node, tree.AtLeast) else 1
-        return _combine(parts, n)
+        return r.combine(parts, n)
 
     def _silent(self, within: int) -> Result:
         """The one answer of all conditions that are false throughout."""
         if within not in self._silence:
             n = len(self._frames[within])
             truth, open_ = np.zeros(n, np.int8), np.zeros(n, np.bool_)
-            self._silence[within] = Result(truth=truth, rows=f.NO_ROWS, open=open_, silent=True)
+            self._silence[within] = Result(truth=truth, rows=NO_ROWS, open=open_, silent=True)
         return self._silence[within]
+
+    def _fails_early(self, children: tuple[tree.Node, ...], within: int) -> bool:
+        """Whether one of the conditions is silent, leaves asked first: most rules end here in most calls."""
+        leaves_first = sorted(children, key=lambda child: not isinstance(child, tree.Leaf))
+        return any(self.result(child, within).silent for child in leaves_first)
 
     def _leaf(self, node: tree.Leaf, within: int) -> Result:
         step = self.program.step(node)
@@ -156,7 +141,7 @@ class Run:
         calls = self._call_rows[step]
         found = calls if frames is self.whole else f.inside(calls, frames)
         open_ = self.evidence.hits.unknown[use][frames.call]
-        return Result(truth=_truth(found, open_), rows=found, open=open_)
+        return Result(truth=r.truth_of(found, open_), rows=found, open=open_)
 
     def _scoped(self, node: tree.Scoped, within: int) -> Result:
         frames, window = self._frames[within], node.window
@@ -167,7 +152,7 @@ class Run:
         unsure = anchor.open if anchor else np.zeros(len(frames), np.bool_)
         blind = self._blind(frames, window, anchor, until)
         if anchor and not len(anchor.rows):
-            return Result(truth=_truth(f.NO_ROWS, unsure | blind), rows=f.NO_ROWS, open=unsure | blind)
+            return Result(truth=r.truth_of(NO_ROWS, unsure | blind), rows=NO_ROWS, open=unsure | blind)
         opened, closing = (part.rows if part else None for part in (anchor, until))
         inner = f.cut(self.grid, frames, window, opened, closing)
         if node.chance and window.kind not in ("before", "around"):
@@ -176,8 +161,8 @@ class Run:
         self._frames[key] = inner
         self._frame_ids[self.program.step(node), within] = key
         body = self.result(node.child, key)
-        truth, open_ = _gather(window.hit, inner, body, unsure, blind)
-        rows = _outer_rows(node, inner, body, opened)
+        truth, open_ = r.gather(window.hit, inner, body, unsure, blind)
+        rows = r.outer_rows(node, inner, body, opened)
         return Result(truth=truth, rows=rows.take(truth[rows.frame] == TRUE), open=open_, inner=inner)
 
     def _blind(
@@ -194,11 +179,11 @@ class Run:
     def _count(self, node: tree.Count, part: Result, frames: f.Frames) -> Result:
         rows, n = part.rows, len(frames)
         if node.turns:
-            rows = _first_of_turn(rows, self.grid.run_at(rows.p0))
+            rows = r.first_of_turn(rows, self.grid.run_at(rows.p0))
         counts = np.bincount(rows.frame, minlength=n)
         enough, some_day = counts >= node.at_least, counts >= node.at_least
         if node.within_ms is not None:
-            close = _close(rows, node.at_least, node.within_ms, n)
+            close = r.close_together(rows, node.at_least, node.within_ms, n)
             timeless = ~self.table.has_times[frames.call]
             some_day, enough = enough & (close | timeless), enough & close & ~timeless
         more = part.open | (some_day & ~enough)
@@ -207,7 +192,7 @@ class Run:
             below = np.where(counts > node.at_most, FALSE, np.where(part.open, UNKNOWN, TRUE))
             truth = np.minimum(truth, below)
         kept = part.rows.take(truth[part.rows.frame] == TRUE)
-        return Result(truth=truth.astype(np.int8), rows=_own(kept, part.rows, truth), open=more)
+        return Result(truth=truth.astype(np.int8), rows=r.own_rows(kept, part.rows, truth), open=more)
 
     def _seq(self, node: tree.Seq, parts: list[Result], frames: f.Frames) -> Result:
         timeless = (
@@ -224,12 +209,12 @@ class Run:
         possible = np.minimum.reduce([part.truth for part in parts]) != FALSE
         open_ = np.logical_or.reduce([part.open for part in parts]) & possible
         open_ |= ordered & timeless
-        return Result(truth=_truth(sure, open_), rows=sure, open=open_, links=links)
+        return Result(truth=r.truth_of(sure, open_), rows=sure, open=open_, links=links)
 
-    def _follow(self, node: tree.Seq, chains: f.Rows, links: Int64, after: f.Rows) -> tuple[f.Rows, Int64]:
+    def _follow(self, node: tree.Seq, chains: Rows, links: Int64, after: Rows) -> tuple[Rows, Int64]:
         """Each row of ``after`` joined to the nearest chain that ends before it and within the limits."""
         if not len(chains):
-            return f.NO_ROWS, np.zeros((0, links.shape[1] + 1), np.int64)
+            return NO_ROWS, np.zeros((0, links.shape[1] + 1), np.int64)
         by_end = np.lexsort((chains.p1, chains.frame))
         nth = f.search(chains.frame[by_end], chains.p1[by_end], after.frame, after.p0, "right") - 1
         there = nth >= 0
@@ -242,106 +227,7 @@ class Run:
             timed = self.table.has_times[after.p0 >> f.CALL]
             there &= ~timed | (after.start_ms - chains.end_ms[before] <= node.within_ms)
         now, then = after.take(there), before[there]
-        joined = replace(now, p0=chains.p0[then], start_ms=chains.start_ms[then], child=np.zeros_like(then))
+        joined = now.changed(p0=chains.p0[then], start_ms=chains.start_ms[then], child=0)
         order = np.lexsort((joined.p1, joined.p0, joined.frame))
         new = np.concatenate([links[then], np.flatnonzero(there)[:, None]], axis=1)
         return joined.take(order), new[order]
-
-
-def _is_silent(node: tree.Node, parts: list[Result]) -> bool:
-    """Whether silent parts alone decide that the condition is false in every frame."""
-    silent = sum(part.silent for part in parts)
-    if isinstance(node, tree.All | tree.Seq):
-        return silent > 0
-    if isinstance(node, tree.AtLeast):
-        return len(parts) - silent < node.n
-    return isinstance(node, tree.Count) and node.at_least > 0 and silent > 0
-
-
-def _truth(rows: f.Rows, open_: Bool) -> Int8:
-    if not len(rows):
-        return open_.astype(np.int8)  # UNKNOWN where open, else FALSE
-    found = np.bincount(rows.frame, minlength=len(open_)) > 0
-    return np.where(found, TRUE, np.where(open_, UNKNOWN, FALSE)).astype(np.int8)
-
-
-def _own(kept: f.Rows, all_rows: f.Rows, truth: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]") -> f.Rows:
-    """``kept`` as rows that point at their place in the one child's rows."""
-    at = np.flatnonzero(truth[all_rows.frame] == TRUE)
-    return replace(kept, source=at, child=np.zeros_like(at))
-
-
-def _combine(parts: list[Result], n: int) -> Result:
-    """At least ``n`` of the parts."""
-    truth = _of_truths([part.truth for part in parts], n)
-    open_ = reduce(np.logical_or, [part.open | (part.truth == UNKNOWN) for part in parts]) & (truth != FALSE)
-    if not any(len(part.rows) for part in parts):
-        return Result(truth=truth, rows=f.NO_ROWS, open=open_)
-    whole = f.union([part.rows for part in parts])
-    return Result(truth=truth, rows=whole.take(truth[whole.frame] == TRUE), open=open_)
-
-
-def _of_truths(truths: list[Int8], n: int) -> Int8:
-    """Kleene's "at least ``n``": FALSE < UNKNOWN < TRUE, so all is the least of them and any the greatest."""
-    if n == len(truths):
-        return reduce(np.minimum, truths)  # type: ignore[arg-type]
-    if n == 1:
-        return reduce(np.maximum, truths)  # type: ignore[arg-type]
-    if n > len(truths):
-        return np.zeros_like(truths[0])
-    ranked: Int8 = np.sort(np.stack(truths), axis=0)[len(truths) - n]
-    return ranked
-
-
-def _close(rows: f.Rows, n: int, within_ms: int, frames: int) -> Bool:
-    """[F] whether some ``n`` rows of the frame start within ``within_ms`` of one another."""
-    order = np.lexsort((rows.start_ms, rows.frame))
-    frame, start = rows.frame[order], rows.start_ms[order]
-    reach = max(n, 1) - 1
-    near = (frame[reach:] == frame[: len(frame) - reach]) & (
-        start[reach:] - start[: len(start) - reach] <= within_ms
-    )
-    return np.bincount(frame[reach:][near], minlength=frames) > 0
-
-
-def _first_of_turn(rows: f.Rows, run: Int64) -> f.Rows:
-    order = np.lexsort((rows.start_ms, run, rows.frame))
-    frame, turn = rows.frame[order], run[order]
-    first = np.ones(len(order), np.bool_)
-    first[1:] = (np.diff(frame) != 0) | (np.diff(turn) != 0)
-    return rows.take(order[first])
-
-
-def _gather(hit: str, inner: f.Frames, body: Result, unsure: Bool, blind: Bool) -> tuple[Int8, Bool]:
-    """The windows' answers brought together for the frames they were cut from.
-
-    ``unsure``: there may be more windows than seen; ``blind``: the windows seen may be wrong.
-    """
-    n = len(unsure)
-    windows = np.bincount(inner.parent, minlength=n)
-    truth = np.full(n, TRUE if hit == "each" else FALSE, np.int8)
-    (np.minimum if hit == "each" else np.maximum).at(truth, inner.parent, body.truth)
-    truth[windows == 0] = FALSE
-    settled = ((truth == FALSE) & (windows > 0)) if hit == "each" else (truth == TRUE) & (hit == "any")
-    truth = np.where(blind | (unsure & ~settled), UNKNOWN, truth).astype(np.int8)
-    open_ = unsure | blind
-    np.logical_or.at(open_, inner.parent, body.open)
-    return truth, open_
-
-
-def _outer_rows(node: tree.Scoped, inner: f.Frames, body: Result, anchor: f.Rows | None) -> f.Rows:
-    """The body's hits, each once; for an absence the anchors whose windows stayed empty."""
-    if isinstance(node.child, tree.Not):
-        if anchor is None:
-            return f.NO_ROWS
-        empty = body.truth == TRUE
-        at = inner.anchor[empty]
-        return replace(anchor.take(at), frame=inner.parent[empty], source=at)
-    rows = body.rows
-    moved = replace(
-        rows, frame=inner.parent[rows.frame], source=np.arange(len(rows)), child=np.zeros(len(rows), np.int64)
-    )
-    once = f.ordered(moved)
-    new = np.ones(len(once), np.bool_)
-    new[1:] = (np.diff(once.frame) != 0) | (np.diff(once.p0) != 0) | (np.diff(once.p1) != 0)
-    return once.take(new)
