@@ -7,7 +7,7 @@ What a call lacks is said in ``CallTable.lacks``; operators that need it answer 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -62,6 +62,10 @@ class CallTable:
     turn_confidence: Float32
     """[T] recogniser's mean confidence 0..1, NaN where the text did not come from one."""
 
+    turn_loudness_db: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
+    """[T] level of the turn's speech in dB of full scale, NaN where no sound was measured; ``check`` puts NaN
+    where a table is built without it."""
+
     char_offsets: Int64
     """[T + 1] into the two columns below; a turn without character times has an empty span."""
     char_start_ms: Int64
@@ -100,7 +104,7 @@ class CallTable:
         return bytes(self.text[self.text_offsets[turn] : self.text_offsets[turn + 1]]).decode()
 
     def lacks(self, need: str) -> Bool:
-        """[C] True where a call lacks the modality ``need``: text, times, separated, audio, emotion or tags.
+        """[C] True where a call lacks ``need``: text, times, separated, audio, loudness, emotion or tags.
 
         Raises:
             TableError: ``need`` is no modality.
@@ -112,7 +116,11 @@ class CallTable:
             return ~flags[need]
         if need in ("emotion", "tags"):
             return self._without_scores(self.emotion if need == "emotion" else self.tags)
-        raise TableError(f"no modality {need!r}\nhelp: one of text, times, separated, audio, emotion, tags")
+        if need == "loudness":
+            return self._without_scores(self.turn_loudness_db[:, None])
+        raise TableError(
+            f"no modality {need!r}\nhelp: one of text, times, separated, audio, loudness, emotion, tags"
+        )
 
     def _without_scores(self, scores: Float32) -> Bool:
         """A call lacks scores when it has turns and not one of them is scored."""
@@ -162,7 +170,7 @@ def _check_char_counts(table: CallTable) -> None:
 
 
 def check(table: CallTable) -> CallTable:
-    """Return ``table`` if it keeps every promise of its columns.
+    """``table`` if it keeps every promise of its columns; turns without loudness get NaN.
 
     Runs at the one border where outside data becomes a table; nothing behind it checks again.
 
@@ -170,6 +178,10 @@ def check(table: CallTable) -> CallTable:
         TableError: names column, row and value of the first promise broken.
     """
     calls, turns = table.n_calls, table.n_turns
+    if turns and not len(table.turn_loudness_db):
+        table = replace(table, turn_loudness_db=np.full(turns, np.nan, np.float32))
+    if len(table.turn_loudness_db) != turns:
+        _fail("turn_loudness_db", 0, len(table.turn_loudness_db), f"needs {turns} values")
     _check_offsets("turn_offsets", table.turn_offsets, calls, turns)
     _check_offsets("text_offsets", table.text_offsets, turns, len(table.text))
     _check_offsets("char_offsets", table.char_offsets, turns, len(table.char_start_ms))

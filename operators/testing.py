@@ -2,6 +2,7 @@
 
 call("A 0-2 您好 | C 9-10 喂")          turns with times in seconds
 call("A 您好 | C 喂")                    a chat: no times
+call("A 0-2 您好 @-23dB | C 3-4 喂 @-31dB")    loudness of a turn in dB of full scale
 call("A 0-2 您好 {a_self_identify:0.9} (angry:0.8) | ...")   tag and emotion scores of a turn
 """
 
@@ -15,7 +16,7 @@ from operators.table import SIDES, CallTable, check
 
 _TURN = re.compile(
     r"^\s*(?P<role>[ACO])(?:\s+|$)(?:(?P<start>\d+(?:\.\d+)?)-(?P<end>\d+(?:\.\d+)?)(?:\s+|$))?"
-    r"(?P<text>[^{(]*?)\s*"
+    r"(?P<text>[^{(]*?)\s*(?:@(?P<loudness>-?\d+(?:\.\d+)?)dB\s*)?"
     r"(?P<scores>(?:(?:\{[^}]*\}|\([^)]*\))\s*)*)$"
 )
 _SCORE = re.compile(r"([{(])([^})]*)[})]")
@@ -51,6 +52,7 @@ def _turns(script: str) -> list[dict[str, Any]]:
                 "role": "ACO".index(match["role"]),
                 "text": match["text"],
                 "times": times,
+                "loudness_db": float(match["loudness"] or "nan"),
                 "tags": tags,
                 "emotion": emotion,
             }
@@ -111,6 +113,7 @@ def call(
             text=np.frombuffer(b"".join(encoded), np.uint8),
             text_offsets=np.cumsum([0, *map(len, encoded)], dtype=np.int64),
             turn_confidence=np.full(len(turns), np.nan, np.float32),
+            turn_loudness_db=np.array([turn["loudness_db"] for turn in turns], np.float32),
             char_offsets=np.cumsum([0, *counts], dtype=np.int64),
             char_start_ms=np.concatenate([edges[:-1] for edges in char_edges] or [spans[:0, 0]]),
             char_end_ms=np.concatenate([edges[1:] for edges in char_edges] or [spans[:0, 0]]),

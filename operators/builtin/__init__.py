@@ -6,6 +6,7 @@ MODULES: tuple[str, ...] = (
     "operators.builtin.entity",
     "operators.builtin.interruption",
     "operators.builtin.keyword",
+    "operators.builtin.loudness",
     "operators.builtin.meta",
     "operators.builtin.regex",
     "operators.builtin.repetition",

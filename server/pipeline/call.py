@@ -49,6 +49,8 @@ class Turn:
     char_end_ms: tuple[int, ...] = ()
     emotion: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, float] = field(default_factory=dict)
+    loudness_db: float | None = None
+    """Level of the turn's speech, dB of full scale; None without sound."""
 
 
 @dataclass(frozen=True)

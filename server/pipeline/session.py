@@ -13,7 +13,7 @@ from operators.rules.judge import Judge
 from operators.table import ROLES, CallTable
 from server.config import Settings
 from server.errors import BadInput, DeadlineOver
-from server.pipeline import emotion, report, speech, transcript, turns
+from server.pipeline import emotion, loudness, report, speech, transcript, turns
 from server.pipeline.call import Audio, Call, Speech
 from server.pipeline.decode import Decoder
 from server.pipeline.models import Models, Pcm
@@ -161,6 +161,7 @@ class Session:
         cuts = _cuts(sides, found, audio.sample_rate_hz)
         clock.stage("speech")
         spoken = turns.build(_recognise(road.models, cuts, self._agent_channel, clock.left_s()))
+        spoken = loudness.measured(spoken, sides, audio.sample_rate_hz)
         clock.stage("asr")
         call = Call(
             call_id=self._call_id, meta=self._meta, turns=spoken, duration_ms=audio.duration_ms,

@@ -135,6 +135,9 @@ def table(call: Call, *, emotion_labels: tuple[str, ...], tag_labels: tuple[str,
             turn_confidence=np.array(
                 [np.nan if t.confidence is None else t.confidence for t in turns], np.float32
             ),
+            turn_loudness_db=np.array(
+                [np.nan if t.loudness_db is None else t.loudness_db for t in turns], np.float32
+            ),
             char_offsets=np.cumsum([0, *(len(start) for start, _ in characters)], dtype=np.int64),
             char_start_ms=np.array([ms for start, _ in characters for ms in start], np.int64),
             char_end_ms=np.array([ms for _, end in characters for ms in end], np.int64),

@@ -58,3 +58,12 @@ def test_joined_tables_keep_every_call() -> None:
 def test_tables_of_different_models_do_not_join() -> None:
     with pytest.raises(TableError, match="different model versions"):
         concat([TABLE, call("A 您好 {threat:0.5}")])
+
+
+def test_a_table_without_loudness_has_unknown_loudness() -> None:
+    built = replace(TABLE, turn_loudness_db=np.zeros(0, np.float32))
+    assert np.isnan(check(built).turn_loudness_db).tolist() == [True, True]
+    with pytest.raises(TableError, match="turn_loudness_db, row 0: 1"):
+        check(replace(TABLE, turn_loudness_db=np.zeros(1, np.float32)))
+    joined = check(concat([call("A 您好 @-20dB"), TABLE]))
+    assert joined.lacks("loudness").tolist() == [False, True]
