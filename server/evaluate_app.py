@@ -69,16 +69,19 @@ def asr_command(
 ) -> None:
     """Character error rate of the recogniser.
 
-    labels.tsv has a recording and what is said in it on each line, separated by a tab; a first line of names
-    (path, text, role, speaker …) is optional. Recordings are found relative to the file.
+    labels.tsv has a recording and what is said in it on each line, parted by
+    a tab. A first line of names (path, text, role, speaker …) is optional.
+    Recordings are found relative to the file.
 
         a.wav<tab>您好请问是王芳女士吗
 
-    earshot evaluate asr my_calls/labels.tsv --json > figures.json
+        earshot evaluate asr my_calls/labels.tsv --json > figures.json
 
-    Sound goes down the same road as in `inspect`: decoder, speech detection, cuts, turns in order. Of a
-    two-channel recording both sides count, or the one named in a column role (agent, customer). Unless told
-    otherwise punctuation, spaces and Latin case do not count, and digits are read out (50 is 五十).
+    Sound goes down the same road as in `inspect`: decoder, speech detection,
+    cuts, turns in order. Of a two-channel recording both sides count, or the
+    one named in a column role (agent, customer). Unless told otherwise
+    punctuation, spaces and Latin case do not count, and digits are read out
+    (50 is 五十).
     """
     items, broken = recordings.read(labelled, "text", group)
     wording = Wording(punctuation, spaces, case, digits, ignore)
@@ -102,12 +105,13 @@ def emotion_command(
 ) -> None:
     """Confusion, recall by label and unweighted average recall of the emotion model.
 
-    labels.tsv has a recording and its emotion on each line; a first line of names (path, emotion, role,
-    speaker …) is optional. Labels the model does not have are left out and counted; --map renames them.
+    labels.tsv has a recording and its emotion on each line, parted by a tab.
+    A first line of names (path, emotion, role, speaker …) is optional. Labels
+    the model does not have are left out and counted; --map renames them.
 
         a.wav<tab>angry
 
-    earshot evaluate emotion emodb/labels.tsv --map anger=angry --map happiness=happy --group speaker
+        earshot evaluate emotion labels.tsv --map anger=angry --group speaker
     """
     names = dict(_pair(pair, "--map anger=angry") for pair in rename or [])
     items, broken = recordings.read(labelled, "emotion", group)
@@ -134,11 +138,13 @@ def tags_command(
 
     A line is one turn, or a whole call in "turns":
 
-        {"text": "再不还就去你家", "role": "agent", "previous": "我没钱", "tags": ["a_visit_threat"]}
+        {"text": "再不还就去你家", "role": "agent",
+         "previous": "我没钱", "tags": ["a_visit_threat"]}
 
-    Calls as the writers of training/dialogues write them are read as well (#call …, a|text|tag,tag).
+    Calls as the writers of training/dialogues write them are read as well:
+    #call id=… begins one, a|text|tag,tag and c|text|tag are its turns.
 
-    earshot evaluate tags my_turns.jsonl --threshold 0.4 --threshold a_insult=0.7
+        earshot evaluate tags turns.jsonl --threshold 0.4 --threshold a_insult=0.7
     """
     thresholds = _thresholds(threshold or [])
     items, broken = turns.read(labelled, group)

@@ -12,6 +12,7 @@ from operators.table import Float32
 from server.config import Settings
 from server.errors import BadInput, EarshotError, TooLarge
 from server.evaluation import emotion, speech, tags
+from server.evaluation.intervals import LEVEL, RESAMPLES, SEED, group_count
 from server.evaluation.labelled import Fault, sift
 from server.evaluation.recordings import Recording
 from server.evaluation.turns import Turn
@@ -51,12 +52,15 @@ class Outcome(Generic[F]):
     """What the figures depend on besides model and labels."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Labels that the model does not have, and how often they occur."""
+    groups: int = 0
+    """How many groups the items make; 0 where none are known."""
 
     def as_dict(self) -> dict[str, Any]:
         """The shape for JSON."""
         return {
             "model": self.model.name, "version": self.model.version, "items": self.items,
-            "settings": dict(self.settings), "left_out": dict(self.left_out),
+            "groups": self.groups, "settings": dict(self.settings), "left_out": dict(self.left_out),
+            "bootstrap": {"resamples": RESAMPLES, "level": LEVEL, "seed": SEED},
             "figures": self.figures.as_dict(), "faults": [fault.as_dict() for fault in self.faults],
         }  # fmt: skip
 
@@ -99,9 +103,10 @@ def recogniser(
     answers = _each(recordings, lambda recording: _heard(bench, recording, whole=whole), step)
     pairs, faults = sift(answers)
     edits = [speech.compare(recording.where, recording.label, text, wording) for recording, text in pairs]
-    found = speech.figures(edits, [recording.group for recording, _ in pairs])
+    groups = [recording.group for recording, _ in pairs]
+    found = speech.figures(edits, groups)
     said = {"comparison": wording.describe(), "segments": "whole" if whole else "as the road cuts them"}
-    return Outcome(bench.models.asr, len(edits), found, faults, said)
+    return Outcome(bench.models.asr, len(edits), found, faults, said, groups=group_count(groups))
 
 
 def feelings(
@@ -127,9 +132,10 @@ def feelings(
     pairs, faults = sift(_each([r for r, _ in kept], lambda recording: _felt(bench, recording), step))
     scores = np.array([row for _, row in pairs], np.float32)
     codes = np.array([truth[recording] for recording, _ in pairs], np.int64)
-    found = emotion.figures(scores, codes, labels, [recording.group for recording, _ in pairs])
+    groups = [recording.group for recording, _ in pairs]
+    found = emotion.figures(scores, codes, labels, groups)
     said = {"map": dict(rename), "longest_ms": LONGEST_EMOTION_MS}
-    return Outcome(bench.models.emotion, len(pairs), found, faults, said, left_out)
+    return Outcome(bench.models.emotion, len(pairs), found, faults, said, left_out, group_count(groups))
 
 
 def tagger(
@@ -159,8 +165,10 @@ def tagger(
         step(len(some))
     carried = np.array([[label in turn.tags for label in labels] for turn in turns], np.bool_)
     levels = [thresholds.get(label, thresholds.get("", 0.5)) for label in labels]
-    found = tags.figures(np.concatenate(answers), carried, labels, levels, [turn.group for turn in turns])
-    return Outcome(models.tags, len(turns), found, (), {"thresholds": dict(thresholds)}, left_out)
+    groups = [turn.group for turn in turns]
+    found = tags.figures(np.concatenate(answers), carried, labels, levels, groups)
+    said = {"thresholds": dict(thresholds)}
+    return Outcome(models.tags, len(turns), found, (), said, left_out, group_count(groups))
 
 
 def _each(

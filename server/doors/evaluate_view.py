@@ -38,9 +38,9 @@ def _interval(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else f" ({100 * interval[0]:.2f}–{100 * interval[1]:.2f})"
 
 
-def _estimates(named: Sequence[tuple[str, Estimate]]) -> Table:
+def _estimates(named: Sequence[tuple[str, Estimate]], groups: int) -> Table:
     grouped = any(estimate.groups for _, estimate in named)
-    columns = ["figure", "95 % interval over items"] + (["over groups"] if grouped else [])
+    columns = ["figure", "95 % interval over items"] + ([f"over {groups} groups"] if grouped else [])
     table = Table("", *columns, box=None, pad_edge=False)
     for name, estimate in named:
         cells = [name, _shown(estimate.value), _interval(estimate.items).strip(" ()")]
@@ -53,7 +53,9 @@ def show_speech(console: Console, outcome: Outcome[SpeechFigures], *, worst: int
     found = outcome.figures
     _head(console, outcome, f"{outcome.items} recordings, {found.characters} characters")
     console.print(f"compared: {outcome.settings['comparison']}", style="dim", markup=False, highlight=False)
-    console.print(_estimates([(name.replace("_", " "), rate) for name, rate in found.rates.items()]))
+    console.print(
+        _estimates([(name.replace("_", " "), rate) for name, rate in found.rates.items()], outcome.groups)
+    )
     console.print(
         f"{found.substitutions} substitutions, {found.deletions} deletions, {found.insertions} insertions",
         highlight=False,
@@ -72,7 +74,9 @@ def show_emotion(console: Console, outcome: Outcome[EmotionFigures]) -> None:
     """Overall figures, figures by label, the confusion, the reliability of the first choice."""
     found = outcome.figures
     _head(console, outcome, f"{outcome.items} recordings")
-    console.print(_estimates([("unweighted average recall", found.uar), ("accuracy", found.accuracy)]))
+    console.print(
+        _estimates([("unweighted average recall", found.uar), ("accuracy", found.accuracy)], outcome.groups)
+    )
     labels = Table("label", "recordings", "recall", "precision", "F1", box=None, pad_edge=False)
     for row, label in enumerate(found.labels):
         cells = (percent(side[row]) for side in (found.recall, found.precision, found.f1))
@@ -90,7 +94,9 @@ def show_tags(console: Console, outcome: Outcome[AllTags]) -> None:
     """Overall figures, figures by tag, reliability over all decisions."""
     found = outcome.figures
     _head(console, outcome, f"{outcome.items} turns")
-    console.print(_estimates([(name.replace("_", " "), e) for name, e in found.overall.items()]))
+    console.print(
+        _estimates([(name.replace("_", " "), e) for name, e in found.overall.items()], outcome.groups)
+    )
     columns = ("tag", "from", "carried", "flagged", "precision", "recall", "F1", "calibration")
     table = Table(*columns, box=None, pad_edge=False)
     for tag in found.tags:

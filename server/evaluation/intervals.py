@@ -50,6 +50,11 @@ def estimates(
     return [Estimate(float(v), a, b) for v, a, b in zip(value, over_items, over_groups, strict=True)]
 
 
+def group_count(groups: Sequence[str]) -> int:
+    """How many groups the intervals over groups are drawn from; 0 where no item names one."""
+    return len(set(filter(None, groups))) + groups.count("") if any(groups) else 0
+
+
 def _joined(counts: Floats, groups: Sequence[str]) -> Floats:
     """[G, K] sums of each group; an item without one is a group of its own."""
     codes: dict[object, int] = {}

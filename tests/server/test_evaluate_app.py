@@ -125,9 +125,11 @@ def test_emotion(earshot: Earshot, road: Road, spoken: Path) -> None:
     assert sum(map(sum, figures["confusion"]["rows"])) == 2
     assert figures["confusion"]["labels"] == list(road.models.emotion.labels)
     assert figures["accuracy"]["value"] in (0, 0.5), "one sound cannot be both"
-    assert figures["uar"]["ci95_groups"] is not None
+    assert figures["uar"]["ci95_groups"] is not None and said["groups"] == 2
     code, out = earshot("emotion", spoken / "feelings.tsv", "--map", "wut=angry")
-    assert code == 0 and "unweighted average recall" in out and "boredom (1)" in out
+    assert (
+        code == 0 and "unweighted average recall" in out and "over 2 groups" in out and "boredom (1)" in out
+    )
 
 
 def test_tags(earshot: Earshot, road: Road, tmp_path: Path) -> None:

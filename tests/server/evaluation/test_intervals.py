@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.evaluation.intervals import Floats, estimates, ratio
+from server.evaluation.intervals import Floats, estimates, group_count, ratio
 
 
 def _mean(sums: Floats) -> Floats:
@@ -45,6 +45,7 @@ def test_an_item_without_group_is_its_own() -> None:
     counts = _counts([1.0, 0.0, 1.0, 0.0])
     (alone,) = estimates(counts, ["", "", "", "b"], _mean)
     assert alone.groups == alone.items
+    assert [group_count(g) for g in (["", "", "", "b"], ["a", "b", "a"], ["", ""])] == [4, 2, 0]
 
 
 def test_same_seed_same_interval_and_another_one_differs() -> None:
