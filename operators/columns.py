@@ -181,30 +181,52 @@ def _unscored(table: CallTable, scores: Float32) -> Bool:
     return np.asarray((np.array(counts) == turns).any(axis=0) & (turns > 0), np.bool_)
 
 
+@dataclass(frozen=True)
+class Scored:
+    """The best score of a use's labels [T], NaN where a turn has none; where that is unknown [C], and why."""
+
+    best: Float32
+    unknown: Bool
+    reason: str = ""
+
+
+def best_scores(
+    table: CallTable, wanted: Sequence[str], scores: Float32, labels: Sequence[str], model: str
+) -> Scored:
+    """The best of the ``wanted`` labels, turn by turn.
+
+    Unknown where the model has not the label, and in calls none of whose turns has a score for it.
+    """
+    unknown, reason = np.zeros(table.n_calls, np.bool_), ""
+    missing = [label for label in wanted if label not in labels]
+    if missing:
+        unknown = np.diff(table.turn_offsets) > 0
+        close = difflib.get_close_matches(missing[0], labels, n=3, cutoff=0.5) or list(labels[:5])
+        reason = f"the {model} model has no label {missing[0]!r} (nearest: {', '.join(close) or 'none'})"
+    columns = [labels.index(label) for label in wanted if label in labels]
+    if not columns:
+        return Scored(np.full(table.n_turns, np.nan, np.float32), unknown, reason)
+    unscored = _unscored(table, scores[:, columns])
+    if unscored.any():
+        unknown = unknown | unscored
+        reason = reason or f"no score for one of {', '.join(wanted)} in this call"
+    return Scored(np.fmax.reduce(scores[:, columns], axis=1), unknown, reason)
+
+
 def scored(
     table: CallTable, uses: Sequence[Params], scores: Float32, labels: Sequence[str], model: str
 ) -> Hits:
-    """Turns whose best label of ``any`` scores ``at_least``.
-
-    A use is unknown where the model has not the label, and in calls none of whose turns has a score for it.
-    """
-    found, reasons = [], {}
-    unknown = nothing_unknown(len(uses), table)
+    """Turns whose best label of ``any`` scores ``at_least``; unknown as in ``best_scores``."""
+    found, reasons, unknown = [], {}, nothing_unknown(len(uses), table)
     for number, (use, role) in enumerate(zip(uses, role_codes(uses), strict=True)):
-        missing = [label for label in use["any"] if label not in labels]
-        if missing:
-            unknown[number] = np.diff(table.turn_offsets) > 0
-            close = difflib.get_close_matches(missing[0], labels, n=3, cutoff=0.5) or list(labels[:5])
-            reasons[number] = (
-                f"the {model} model has no label {missing[0]!r} (nearest: {', '.join(close) or 'none'})"
-            )
-        columns = [labels.index(label) for label in use["any"] if label in labels]
-        if columns:
-            unscored = _unscored(table, scores[:, columns])
-            if unscored.any():
-                unknown[number] |= unscored
-                reasons.setdefault(number, f"no score for one of {', '.join(use['any'])} in this call")
-            best = np.fmax.reduce(scores[:, columns], axis=1)
-            rows = np.flatnonzero((best >= np.float32(use["at_least"])) & role_rows(table, role))
-            found.append((number, rows, best[rows].astype(np.float64)))
+        of = best_scores(table, use["any"], scores, labels, model)
+        unknown[number], reasons[number] = of.unknown, of.reason
+        rows = np.flatnonzero((of.best >= np.float32(use["at_least"])) & role_rows(table, role))
+        found.append((number, rows, of.best[rows].astype(np.float64)))
     return turn_hits(table, stack(found), unknown=unknown, reasons=reasons)
+
+
+def speakers(table: CallTable, rows: Int64) -> Int64:
+    """Who speaks ``rows``: a number for each role of each call."""
+    speaker: Int64 = table.turn_call[rows] * len(ROLES) + table.turn_role[rows]
+    return speaker

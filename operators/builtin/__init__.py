@@ -3,6 +3,7 @@
 MODULES: tuple[str, ...] = (
     "operators.builtin.call_shape",
     "operators.builtin.emotion",
+    "operators.builtin.emotion_trend",
     "operators.builtin.entity",
     "operators.builtin.interruption",
     "operators.builtin.keyword",

@@ -14,6 +14,7 @@ from operators.columns import (
     role_codes,
     role_param,
     role_rows,
+    speakers,
     stack,
     turn_hits,
     within,
@@ -77,7 +78,7 @@ def loudness(uses: Sequence[Params]) -> Scan:
         for number, (use, role) in enumerate(zip(uses, roles, strict=True)):
             speaks = role_rows(table, role)
             rows = np.flatnonzero(~np.isnan(table.turn_loudness_db) & (chars >= use["min_chars"]) & speaks)
-            rows = rows[np.argsort(_speaker(table, rows), kind="stable")]
+            rows = rows[np.argsort(speakers(table, rows), kind="stable")]
             if use["measure"] == "span":
                 call, span = _spans(table, rows)
                 hit = within(span, use, "db")
@@ -100,18 +101,12 @@ def loudness(uses: Sequence[Params]) -> Scan:
     return scan
 
 
-def _speaker(table: CallTable, rows: Int64) -> Int64:
-    """Who speaks ``rows``: a number for each role of each call."""
-    speaker: Int64 = table.turn_call[rows] * len(ROLES) + table.turn_role[rows]
-    return speaker
-
-
 def _measure(table: CallTable, rows: Int64, measure: str) -> NDArray[np.float64]:
     """The measure of each of ``rows``, which are ordered by speaker; NaN where there is none."""
     level = table.turn_loudness_db[rows].astype(np.float64)
     if measure == "level":
         return level
-    speaker = _speaker(table, rows)
+    speaker = speakers(table, rows)
     if measure == "above_usual":
         return level - _medians(level, speaker)
     before = np.concatenate([[np.nan], level[:-1]])[: len(rows)]
@@ -129,7 +124,7 @@ def _medians(level: NDArray[np.float64], speaker: Int64) -> NDArray[np.float64]:
 
 def _spans(table: CallTable, rows: Int64) -> tuple[Int64, NDArray[np.float64]]:
     """Call and span of every speaker of ``rows``, which are ordered by speaker."""
-    level, speaker = table.turn_loudness_db[rows].astype(np.float64), _speaker(table, rows)
+    level, speaker = table.turn_loudness_db[rows].astype(np.float64), speakers(table, rows)
     first = np.flatnonzero(np.concatenate([[True], np.diff(speaker) != 0])[: len(rows)])
     if not len(first):
         return rows, level
@@ -140,6 +135,6 @@ def _spans(table: CallTable, rows: Int64) -> tuple[Int64, NDArray[np.float64]]:
 def _unusual(table: CallTable, rows: Int64, speaks: Bool) -> Bool:
     """[C] calls in which somebody who ``speaks`` has too few measured turns to know his usual level."""
     size = table.n_calls * len(ROLES)
-    there = np.bincount(_speaker(table, np.flatnonzero(speaks)), minlength=size) > 0
-    few = np.bincount(_speaker(table, rows), minlength=size) < FEWEST_TURNS
+    there = np.bincount(speakers(table, np.flatnonzero(speaks)), minlength=size) > 0
+    few = np.bincount(speakers(table, rows), minlength=size) < FEWEST_TURNS
     return np.asarray((there & few).reshape(-1, len(ROLES)).any(axis=1), np.bool_)

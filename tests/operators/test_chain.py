@@ -25,6 +25,11 @@ REQUESTS = (
     ("regex", {"pattern": "[您你].{0,3}好", "exclude": "骗"}),
     ("tag", {"any": ["threat"]}),
     ("emotion", {"any": ["angry"], "role": "customer"}),
+    ("emotion", {"any": ["angry"], "times": 2, "of_last": 3, "within_ms": 5000}),
+    ("emotion_trend", {"any": ["angry"], "gt_rise": 0, "min_turns": 3}),
+    ("loudness", {"gt_db": 1, "min_chars": 1}),
+    ("loudness", {"measure": "jump", "gt_db": 1, "min_chars": 1}),
+    ("loudness", {"measure": "span", "gt_db": 1, "min_chars": 1}),
     ("silence", {"at_least_ms": 1000}),
     ("silence", {"at_least_ms": 1000, "owed_by": "agent", "edges": True}),
     ("response_time", {"gt_ms": 500}),
@@ -48,7 +53,8 @@ def calls(draw: st.DrawFn) -> CallTable:
     turns = []
     for start, length in sorted(draw(st.lists(spans, max_size=6))):
         times = f"{start / 1000:.3f}-{(start + length) / 1000:.3f} " if timed else ""
-        marks = f"{{threat:{draw(scores)}}} (angry:{draw(scores)})"
+        marks = draw(st.sampled_from(["", "@-20dB ", "@-28dB ", "@-40dB "]))
+        marks += f"{{threat:{draw(scores)}}} (angry:{draw(scores)})"
         turns.append(f"{draw(st.sampled_from('ACO'))} {times}{draw(texts)} {marks}")
     meta = draw(st.sampled_from([{}, {"attempts": 3}, {"attempts": 4}, {"attempts": "x"}]))
     return call(
