@@ -1,23 +1,22 @@
 """The commands ``earshot models …``: look at the served models, import and fetch others."""
 
-import re
-import secrets
-import shutil
+import dataclasses
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from server import config
 from server.adapters import triton
-from server.adapters.triton_trial import trial
 from server.doors import terminal
 from server.errors import BadInput
-from server.importers import detect, folder
-from server.importers.draft import ASR, EMOTION, MODELS, Wishes
+from server.importers import hub
+from server.importers.draft import MODELS, Wishes
 from server.importers.folder import Imported
+from server.importing import check_place, install
 
 app = typer.Typer(no_args_is_help=True, help="Look at the served models; import others.")
 errors = Console(stderr=True)
@@ -73,41 +72,27 @@ def import_command(
     )
 
 
-def install(
-    source: Path, wishes: Wishes, settings: config.Settings, sample_rate_hz: int, *, replace: bool
-) -> Imported:
-    """Import a checkpoint into the settings' model repository; nothing is left there when it fails.
-
-    Raises:
-        BadInput: the place is unknown or taken.
-        BadCheckpoint, BadSetting, BadModel: the checkpoint, this environment or the finished folder is unfit.
-    """
-    if wishes.model not in MODELS:
-        raise BadInput(
-            f"there is no place {wishes.model!r} in the road", help=f"--name is one of {', '.join(MODELS)}"
-        )
-    place = settings.model_repository / wishes.model
-    if place.exists() and not replace:
-        raise BadInput(
-            f"{place} holds a model already",
-            help="say --replace, or name another repository in EARSHOT_MODEL_REPOSITORY",
-        )
-    build = detect.importer(source)
-    staging = settings.model_repository / f".import-{secrets.token_hex(4)}"
-    staging.mkdir(parents=True)
-    try:
-        rate_hz = sample_rate_hz or (
-            _neighbours_rate(settings.model_repository) if wishes.model == ASR else 0
-        )
-        done = folder.write(build, source, staging / wishes.model, wishes, rate_hz)
-        with trial(settings.model_copy(update={"model_repository": staging}), wishes.model):
-            pass
-        if place.exists():
-            place.rename(staging / "before")
-        (staging / wishes.model).rename(place)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return Imported(place, done.draft, done.sample_rate_hz, done.heard)
+@app.command("pull")
+def pull_command(
+    checkpoint: Annotated[str, typer.Argument(help="A known name; without one, the table is shown.")] = "",
+    name: Annotated[str, typer.Option("--name", help="Another place in the road than the usual one.")] = "",
+    language: Language = "zh",
+    sample_rate: Rate = 0,
+    replace: Replace = False,
+    label: Labels = None,
+) -> None:
+    """Fetch a known public checkpoint through the hub's own client, then import it."""
+    if not checkpoint:
+        _show_known()
+        return
+    entry = hub.known(checkpoint)
+    errors.print(f"{entry.repository}: about {entry.megabytes} MB, licence {entry.licence}", highlight=False)
+    settings, wishes = config.load(), Wishes(name or entry.model, language, labels=_renames(label or []))
+    check_place(wishes.model, settings.model_repository, replace=replace)
+    fetched = hub.fetch(entry, hub.cache_folder())
+    origin = f"{entry.repository}@{fetched.commit}, licence {entry.licence}"
+    wishes = dataclasses.replace(wishes, origin=origin)
+    _show(install(fetched.source, wishes, settings, sample_rate, replace=replace))
 
 
 def _renames(pairs: list[str]) -> dict[str, str]:
@@ -120,12 +105,12 @@ def _renames(pairs: list[str]) -> dict[str, str]:
     return names
 
 
-def _neighbours_rate(repository: Path) -> int:
-    """The rate of segments that the repository's emotion model insists on; 0 when it takes any."""
-    path = repository / EMOTION / "config.pbtxt"
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    found = re.search(r'key:\s*"sample_rate_hz"\s*value:\s*\{\s*string_value:\s*"(\d+)"', text)
-    return int(found.group(1)) if found else 0
+def _show_known() -> None:
+    table = Table("name", "place", "repository", "revision", "MB", "licence", box=None, pad_edge=False)
+    for name, entry in hub.KNOWN.items():
+        row = (entry.model, entry.repository, entry.revision[:12], str(entry.megabytes), entry.licence)
+        table.add_row(name, *row)
+    Console().print(table)
 
 
 def _show(done: Imported) -> None:

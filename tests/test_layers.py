@@ -69,7 +69,13 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("server.importers", ("server.importers", "model_runtime", "server.errors")),
     ("server.reference", ("server.config",)),
     ("server.evaluation", ("server.evaluation", "server.errors", "operators.table")),
+    ("server.importing", ("server.importers", "server.adapters", "server.config", "server.errors")),
+    (
+        "server.wiring",
+        ("operators", "server.adapters", "server.pipeline", "server.config", "server.errors"),
+    ),
     ("server.models_app", ("server",)),
+    ("server.rules_app", ("server", "operators")),
     ("server.evaluate_app", ("server",)),
     ("server.gpu_app", ("server",)),
     ("server.__main__", ("server", "operators")),

@@ -34,6 +34,8 @@ class Wishes:
     """For a text classifier: read the turn before as the first text of a pair."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """For a classifier: its own name of a label → the name that rules use."""
+    origin: str = ""
+    """Where a fetched checkpoint comes from: repository, commit, licence."""
 
 
 @dataclass(frozen=True)

@@ -184,6 +184,8 @@ def _config(source: Path, draft: Draft, wishes: Wishes, rate_hz: int) -> str:
         }
     elif draft.rate_hz:
         parameters["network_rate_hz"] = str(draft.rate_hz)
+    if wishes.origin:
+        parameters["origin"] = wishes.origin
     if draft.labels:
         parameters["labels"] = ",".join(draft.labels)
     rows = ",\n".join(
@@ -234,6 +236,7 @@ def _card(source: Path, draft: Draft, wishes: Wishes, heard: str) -> str:
     facts = [
         f"Imported from `{source.name}` ({draft.format}) as `{wishes.model}`.",
         f"Network's sample rate: {draft.rate_hz} Hz; other rates are resampled." if draft.rate_hz else "",
+        f"Fetched from {wishes.origin}." if wishes.origin else "",
         f"Labels: {', '.join(draft.labels)}." if draft.labels else "",
         f"Batches: {batch or 'each segment runs alone, or only with segments it cannot change'}."
         if draft.rate_hz

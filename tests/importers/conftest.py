@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 
 from model_runtime.audio import Pcm, resample
-from server import config, models_app
+from server import config
 from server.adapters.triton import TritonModels
 from server.adapters.triton_trial import trial
 from server.importers.draft import Wishes
 from server.importers.folder import CANARY_HZ, CANARY_SOUND, Imported
+from server.importing import install
 from tests.fakes.repository import FAKE_MODELS
 
 
@@ -48,7 +49,7 @@ class Bench:
     def install(self, source: Path, model: str, *, sample_rate_hz: int = 0, **wishes: Any) -> Imported:
         """Import as the command does."""
         wish = Wishes(model, **wishes)
-        return models_app.install(source, wish, self.settings, sample_rate_hz, replace=False)
+        return install(source, wish, self.settings, sample_rate_hz, replace=False)
 
     @contextmanager
     def served(self, *names: str) -> Iterator[TritonModels]:
