@@ -24,6 +24,10 @@ WEIGHT = {"loudness_db": 0.3, "pitch_st": 0.3, "pitch_spread_st": 0.1, "tilt_db"
 """What each measure counts: raised voices are louder, higher and brighter, less surely wider and faster."""
 AROUSAL = ("loudness_db", "pitch_st", "pitch_spread_st", "tilt_db", "voiced_share")
 """Columns of the model's AROUSAL."""
+LIFTED = {"angry": 0.3, "happy": 0.15, "sad": -0.15}
+"""What a voice raised by one deviation adds to a label's log score."""
+FAINTEST = 1e-3
+"""Added to scores before their logarithm: no one of them is certain."""
 PITCHED_FROM = 0.1
 """Share of voiced frames below which a turn's pitch is not known."""
 PRIOR_TURNS = 4.0
@@ -43,29 +47,38 @@ def labels(info: ModelInfo) -> tuple[str, ...]:
 
 def of_turns(turns: Sequence[Turn], info: ModelInfo, felt: Feelings) -> Sequence[Mapping[str, float]]:
     """Label → score of each turn; agitation is left out where there is no sound to measure."""
-    fused = fuse(felt.sound, felt.words)
+    lift = None
+    if felt.arousal is not None:
+        lift = raised(felt.arousal, rates(turns), [turn.role for turn in turns])
+    fused = fuse(info.labels, felt.sound, felt.words, lift)
     if fused is None:
         return [{} for _ in turns]
     scores: list[dict[str, float]] = [dict(zip(info.labels, row, strict=True)) for row in fused.tolist()]
-    if felt.arousal is not None:
-        roles = [turn.role for turn in turns]
-        for row, value in zip(scores, agitation(felt.arousal, rates(turns), roles).tolist(), strict=True):
+    if lift is not None:
+        for row, value in zip(scores, agitation(lift).tolist(), strict=True):
             row[AGITATED] = value
     return scores
 
 
-def fuse(sound: Floats | None, words: Floats | None) -> Floats | None:
-    """Scores [T, K], adding up to 1, of what is heard and what is said; of one alone where the other is
-    unknown.
+def fuse(
+    labels: Sequence[str], sound: Floats | None, words: Floats | None, lift: Floats | None = None
+) -> Floats | None:
+    """Scores [T, K], adding up to 1, of what is heard and what is said; None where nothing is known.
 
-    A product of experts: the weighted sum of log scores, as if sound and words erred independently.
+    A product of experts: the weighted sum of log scores, as if they erred independently, and of ``lift`` [T]
+    (see ``raised``) for the labels that a raised voice speaks for or against. Words alone stay as they are.
     """
-    if sound is None or words is None:
-        return words if sound is None else sound
-    logits = SOUND_WEIGHT * np.log(sound + 1e-3) + WORDS_WEIGHT * np.log(words + 1e-3)
-    raised = np.exp(logits - logits.max(1, keepdims=True))
-    fused: Floats = raised / raised.sum(1, keepdims=True)
-    return fused
+    if sound is None:
+        return words
+    logits = SOUND_WEIGHT * np.log(sound + FAINTEST)
+    if words is not None:
+        logits = logits + WORDS_WEIGHT * np.log(words + FAINTEST)
+    if lift is not None:
+        logits = logits + np.outer(lift, [LIFTED.get(label, 0.0) for label in labels])
+    elif words is None:
+        return sound
+    shares = np.exp(logits - logits.max(1, keepdims=True))
+    return np.asarray(shares / shares.sum(1, keepdims=True), np.float32)
 
 
 def rates(turns: Sequence[Turn]) -> Floats:
@@ -75,14 +88,17 @@ def rates(turns: Sequence[Turn]) -> Floats:
     return np.where(spans >= 1000, sizes * 1000 / np.maximum(spans, 1), np.nan).astype(np.float32)
 
 
-def agitation(arousal: Floats, rate: Floats, roles: Sequence[str]) -> Floats:
-    """Agitation [T] in 0..1 from AROUSAL [T, 5] and rate [T]: how far a turn lies above its speaker's usual
-    voice.
+def agitation(lift: Floats) -> Floats:
+    """Agitation [T] in 0..1 of ``raised``."""
+    return np.asarray(1 / (1 + np.exp(-STEEPNESS * (lift - HALF_AT))), np.float32)
+
+
+def raised(arousal: Floats, rate: Floats, roles: Sequence[str]) -> Floats:
+    """How far each turn's voice lies above its speaker's usual one [T], from AROUSAL [T, 5] and rate [T].
 
     Loudness, pitch, its spread, tilt and rate in robust deviations from the role's own median, weighed
-    together. What a
-    channel does to all turns of a role alike does not count. A role's first turns have no baseline yet and
-    come out calm.
+    together without those that are not known (NaN). What a channel does to all turns of a role alike does not
+    count. A role's first turn has no baseline yet: 0.
     """
     measures = dict(zip(AROUSAL, arousal.T.astype(np.float64), strict=True))
     pitched = measures.pop("voiced_share") >= PITCHED_FROM
@@ -97,7 +113,7 @@ def agitation(arousal: Floats, rate: Floats, roles: Sequence[str]) -> Floats:
         deviations[mine] = _deviations(columns[mine], usual)
     known = ~np.isnan(deviations)
     mean = np.where(known, deviations, 0) @ weight / np.maximum(known @ weight, 1e-9)
-    return np.asarray(1 / (1 + np.exp(-STEEPNESS * (mean - HALF_AT))), np.float32)
+    return np.asarray(mean, np.float32)
 
 
 def _deviations(rows: NDArray[np.float64], usual: NDArray[np.float64]) -> NDArray[np.float64]:

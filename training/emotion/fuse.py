@@ -5,9 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
+from server.pipeline import emotion
 from training.emotion.corpus import LABELS, Floats, Ints
 
 PAIRS_A_LABEL = 1500
+LIFT = (1.0, 0.5, 0.0, -0.5)
+"""What a raised voice says of each of LABELS, before its weight."""
 
 
 @dataclass(frozen=True)
@@ -17,26 +20,35 @@ class Pairs:
 
     sound: Floats
     words: Floats
+    lift: Floats
+    """[n] how far the voice is raised, see server.pipeline.emotion."""
     labels: Ints
 
 
-def pairs(sound: tuple[Floats, Ints], words: tuple[Floats, Ints], rng: np.random.Generator) -> Pairs:
+def pairs(sound: tuple[Floats, Floats, Ints], words: tuple[Floats, Ints], rng: np.random.Generator) -> Pairs:
     """Random pairs of one label, PAIRS_A_LABEL of each."""
     rows = [
         [rng.choice(np.flatnonzero(truth == label), PAIRS_A_LABEL) for label in range(len(LABELS))]
-        for _, truth in (sound, words)
+        for truth in (sound[-1], words[-1])
     ]
     heard, read = (np.concatenate(chosen) for chosen in rows)
-    return Pairs(sound[0][heard], words[0][read], np.repeat(np.arange(len(LABELS)), PAIRS_A_LABEL))
+    labels = np.repeat(np.arange(len(LABELS)), PAIRS_A_LABEL)
+    return Pairs(sound[0][heard], words[0][read], sound[1][heard], labels)
 
 
-def weights(found: Pairs) -> tuple[float, float]:
-    """Weights of the log scores of sound and of words that make the truth likeliest."""
-    logs = np.stack([np.log(found.sound + 1e-3), np.log(found.words + 1e-3)])
+def weights(found: Pairs) -> list[float]:
+    """Weights of the log scores of sound and words, and of the lift, that make the truth likeliest."""
+    logs = np.stack(
+        [
+            np.log(found.sound + emotion.FAINTEST),
+            np.log(found.words + emotion.FAINTEST),
+            np.outer(found.lift, LIFT),
+        ]
+    )
 
-    def loss(pair: Floats) -> float:
-        logits = np.tensordot(pair, logs, 1)
+    def loss(three: Floats) -> float:
+        logits = np.tensordot(three, logs, 1)
         return float((np.log(np.exp(logits).sum(1)) - logits[np.arange(len(logits)), found.labels]).mean())
 
-    best = minimize(loss, np.array([1.0, 1.0]), method="Nelder-Mead").x
-    return float(best[0]), float(best[1])
+    best = minimize(loss, np.array([1.0, 1.0, 0.0]), method="Nelder-Mead").x
+    return [round(float(weight), 2) for weight in best]

@@ -25,7 +25,7 @@ def agitation(
     arousal: np.ndarray, roles: list[str] | None = None, rate: np.ndarray | None = None
 ) -> np.ndarray:
     rate = np.full(len(arousal), np.nan, np.float32) if rate is None else rate
-    return emotion.agitation(arousal, rate, roles or ["customer"] * len(arousal))
+    return emotion.agitation(emotion.raised(arousal, rate, roles or ["customer"] * len(arousal)))
 
 
 def test_a_raised_voice_is_agitated_against_the_speakers_own() -> None:
@@ -78,21 +78,32 @@ def test_rate_counts_where_it_is_known() -> None:
     assert emotion.rates(turns)[0] == 4 and np.isnan(emotion.rates(turns)[1])
 
 
+def _fused(*parts: np.ndarray) -> np.ndarray:
+    fused = emotion.fuse(LABELS, *parts)
+    assert fused is not None
+    return fused
+
+
+def test_a_raised_voice_speaks_for_anger_and_against_sadness() -> None:
+    flat = np.full((2, 4), 0.25)
+    calm, loud = _fused(flat, flat, np.array([0.0, 2.0], np.float32))
+    np.testing.assert_allclose(calm, 0.25, atol=1e-6)
+    assert loud[0] > loud[1] > loud[2] > loud[3]
+
+
 def test_fusion_keeps_what_both_say_and_weighs_what_they_do_not() -> None:
     angry, neutral = np.array([[0.7, 0.1, 0.1, 0.1]]), np.array([[0.1, 0.1, 0.7, 0.1]])
-    both = emotion.fuse(angry, angry)
-    torn = emotion.fuse(angry, neutral)
-    assert both is not None and torn is not None
+    both, torn = _fused(angry, angry), _fused(angry, neutral)
     assert both[0].argmax() == 0 and 0.2 < torn[0, 0] < both[0, 0]
-    np.testing.assert_allclose(both.sum(1), 1)
+    np.testing.assert_allclose(both.sum(1), 1, atol=1e-6)
     flat = np.full((1, 4), 0.25)
-    assert np.argsort(emotion.fuse(flat, angry)[0])[-1] == 0, "words decide where the sound says nothing"
+    assert np.argsort(_fused(flat, angry)[0])[-1] == 0, "words decide where the sound says nothing"
 
 
 def test_one_alone_passes_as_it_is() -> None:
     scores = np.array([[0.5, 0.1, 0.2, 0.2]], np.float32)
-    assert emotion.fuse(scores, None) is scores and emotion.fuse(None, scores) is scores
-    assert emotion.fuse(None, None) is None
+    assert emotion.fuse(LABELS, scores, None) is scores and emotion.fuse(LABELS, None, scores) is scores
+    assert emotion.fuse(LABELS, None, None) is None
 
 
 def test_turns_without_sound_have_emotions_but_no_agitation() -> None:
