@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from server.adapters.triton import TritonModels, connect
+from server.adapters.triton import TURNS_A_REQUEST, TritonModels, connect
 from server.adapters.triton_client import TritonClient
 from server.errors import BadModel, DeadlineOver
-from server.pipeline.models import Pcm, Units
+from server.pipeline.models import Feelings, Pcm, Units
 from tests.fakes.repository import DIE, RAISE, SLOW
 from tests.server.adapters.conftest import settings, until
 
@@ -75,6 +75,24 @@ def test_answers_keep_the_order_of_the_input(models: TritonModels) -> None:
         assert answer.start_ms.tolist() == [100 * n for n in range(tenths)]
     loud = models.emotions(segments, deadline_s=20)[:, 0]
     assert np.allclose(loud, [100 * (index % 10) / 32768 for index in range(40)], atol=1e-4)
+
+
+def test_feelings_of_a_long_call_keep_the_order_of_its_turns(models: TritonModels) -> None:
+    count = 2 * TURNS_A_REQUEST + 5
+    segments = [tone(100 * (index % 10), 1 + index * 7 % 13) for index in range(count)]
+    texts = ["好" + "！" * (index % 3 == 0) for index in range(count)]
+    felt = models.feelings(segments, texts, [index % 2 for index in range(count)], deadline_s=20)
+    assert felt.sound is not None and felt.words is not None and felt.arousal is not None
+    assert np.allclose(felt.sound[:, 0], [100 * (index % 10) / 32768 for index in range(count)], atol=1e-4)
+    assert felt.words[:, 0].tolist() == [index % 3 == 0 for index in range(count)]
+    assert felt.arousal[:, 0].tolist() == [index % 2 for index in range(count)]
+
+
+def test_a_chat_is_felt_by_its_words_alone(models: TritonModels) -> None:
+    felt = models.feelings(None, ["好！", "好"], [0, 1], deadline_s=20)
+    assert felt.sound is None and felt.arousal is None
+    assert felt.words is not None and felt.words.tolist() == [[1, 0], [0, 1]]
+    assert models.feelings(None, [], [], deadline_s=1) == Feelings()
 
 
 def test_tags_see_role_and_previous_text(models: TritonModels) -> None:
