@@ -26,11 +26,11 @@ from rich.console import Console
 from rich.table import Table
 
 from server import config
-from server.__main__ import open_road
 from server.doors import files, inspect
 from server.pipeline import session
 from server.pipeline.models import Pcm
 from server.pipeline.session import Inspection, Road
+from server.wiring import open_road
 
 CALLS = Path(__file__).resolve().parent.parent / "demo" / "calls"
 AT_ONCE = 16

@@ -1,11 +1,9 @@
-"""The command line (`earshot …`) and the only place where the parts are wired together."""
+"""The command line (`earshot …`)."""
 
 import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,42 +18,19 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from operators.chain import load_registry
-from operators.rules import cases, lint
-from operators.rules.judge import Judge, compile_pack
-from operators.rules.pack import load_pack
-from operators.rules.parse import RulesError
-from server import config, evaluate_app, models_app, telemetry
-from server.adapters import triton
+from server import config, evaluate_app, models_app, rules_app, telemetry
 from server.doors import doctor, files, grpc_server, inspect, page, terminal
-from server.errors import BadInput, BadRules, EarshotError
-from server.pipeline.session import Road
+from server.errors import BadInput, EarshotError
+from server.wiring import open_road
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
     help="Inspect calls and chats: transcript, tags, emotion, measures, findings that explain themselves.",
 )  # fmt: skip
-rules_app = typer.Typer(no_args_is_help=True, help="Work on rule packs.")
-app.add_typer(rules_app, name="rules")
+app.add_typer(rules_app.app, name="rules")
 app.add_typer(models_app.app, name="models")
 app.add_typer(evaluate_app.app, name="evaluate")
 errors = Console(stderr=True)
-
-
-@contextmanager
-def open_road(settings: config.Settings) -> Iterator[Road]:
-    """Models, compiled rules and the road, closed in the right order."""
-    judges = {settings.pack: _compiled(settings.pack)}
-    with closing(triton.connect(settings)) as models, Road(settings, models, judges) as road:
-        yield road
-
-
-def _compiled(pack: str) -> Judge:
-    try:
-        return compile_pack(load_pack(pack, load_registry()))
-    except RulesError as error:
-        what, _, advice = str(error).partition("\nhelp: ")
-        raise BadRules(what, help=advice or f"run `earshot rules check {pack}`") from None
 
 
 def _meta(pairs: list[str]) -> dict[str, Any]:
@@ -150,28 +125,6 @@ def serve(
 def doctor_command() -> None:
     """Check this machine and say what is wrong. Exit status 1 when something is."""
     raise typer.Exit(int(not doctor.run(Console(), config.load(), open_road)))
-
-
-@rules_app.command("check")
-def rules_check(
-    pack: Annotated[str, typer.Argument(help="A built-in name or a folder.")] = "collections_zh",
-) -> None:
-    """List every problem of a pack, with file, line and column. Exit status 1 when there is one."""
-    problems = lint.check(pack, load_registry())
-    for problem in problems:
-        print(problem)
-    print(f"{len(problems)} problems in {pack}")
-    raise typer.Exit(int(bool(problems)))
-
-
-@rules_app.command("test")
-def rules_test(
-    pack: Annotated[str, typer.Argument(help="A built-in name or a folder.")] = "collections_zh",
-) -> None:
-    """Run the cases beside the rules and show what differs. Exit status 1 when one does."""
-    outcome = cases.run(pack, load_registry())
-    print(outcome)
-    raise typer.Exit(int(not outcome.ok))
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from server import config
-from server.__main__ import open_road
 from server.pipeline.session import Road
+from server.wiring import open_road
 
 
 @pytest.fixture(scope="session")

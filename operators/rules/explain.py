@@ -9,6 +9,7 @@ import numpy as np
 from operators.rules import tree
 from operators.rules.program import Run
 from operators.rules.results import TRUE, UNKNOWN
+from operators.spec import Hits
 from operators.table import ROLES
 
 MAX_EVIDENCE = 50
@@ -119,7 +120,7 @@ class Explainer:
         for leaf in tree.leaves_of(node):
             names = (*path, leaf.name) if leaf.name and leaf.name not in path else path
             yield Evidence(
-                condition="/".join(names), operator=leaf.use.operator.name, params=_shown(leaf), holds=False
+                condition="/".join(names), operator=leaf.use.operator.name, params=shown(leaf), holds=False
             )
 
     def _row(self, node: tree.Node, within: int, row: int, path: tuple[str, ...]) -> Iterable[Evidence]:
@@ -150,15 +151,25 @@ class Explainer:
         else:
             yield from self._row(node.child, self.run.inner_id(node, within), source, path)
 
+    def hits(self, leaf: tree.Leaf, within: int, frame: int) -> Iterable[Evidence]:
+        """What a leaf found in one frame, in order."""
+        rows = self.run.result(leaf, within).rows
+        for row in _rows_of(rows.frame, frame):
+            yield self._hit(leaf, int(rows.source[row]), (leaf.name,) if leaf.name else ())
+
     def _hit(self, leaf: tree.Leaf, row: int, path: tuple[str, ...]) -> Evidence:
-        hits, table = self.run.evidence.hits, self.run.table
+        return self.told(leaf, self.run.evidence.hits, row, path)
+
+    def told(self, leaf: tree.Leaf, hits: Hits, row: int, path: tuple[str, ...] = ()) -> Evidence:
+        """Row ``row`` of ``hits``, found in the run's table, as evidence for ``leaf``."""
+        table = self.run.table
         turn, call = int(hits.turn[row]), int(hits.call[row])
         start, end = int(hits.char_start[row]), int(hits.char_end[row])
         text = table.turn_text(turn) if turn >= 0 else ""
         timed = bool(table.has_times[call])
         value = float(hits.value[row])
         return Evidence(
-            condition="/".join(path), operator=leaf.use.operator.name, params=_shown(leaf), holds=True,
+            condition="/".join(path), operator=leaf.use.operator.name, params=shown(leaf), holds=True,
             turn=turn - int(table.turn_offsets[call]) if turn >= 0 else None,
             role=ROLES[table.turn_role[turn]] if turn >= 0 else None,
             start_ms=int(hits.start_ms[row]) if timed else None,
@@ -183,7 +194,7 @@ class _Hashed:
         return hash(self._key)
 
 
-def _shown(leaf: tree.Leaf) -> dict[str, Any]:
+def shown(leaf: tree.Leaf) -> dict[str, Any]:
     """The parameters that differ from their defaults, lexicons by name."""
     if leaf.shown:
         return dict(leaf.shown)

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from operators.chain import Plan
-from operators.rules import tree
+from operators.rules import tree, why
 from operators.rules.explain import Evidence, Explainer
 from operators.rules.pack import Pack
 from operators.rules.program import Program, Run
 from operators.rules.results import TRUE
+from operators.rules.why import Reason
 from operators.table import CallTable, Int8
 
 VERDICTS = ("not_applicable", "pass", "unknown", "hit")
@@ -115,6 +116,14 @@ class Judge:
         verdict = self._verdicts(run).verdict
         explainer = Explainer(run)
         return [self._judgement(explainer, verdict[:, call], call) for call in range(table.n_calls)]
+
+    def explain(self, table: CallTable, rule: str, call: int = 0) -> tuple[Reason, ...]:
+        """Why ``rule`` came to its verdict for one call, condition by condition.
+
+        Raises:
+            KeyError: the pack has no such rule.
+        """
+        return why.explain(Run(self._program, self._plan, table), self.pack.rules[rule], call)
 
     def _verdicts(self, run: Run) -> Verdicts:
         rows = [_verdict(rule, run) for rule in self.rules]

@@ -26,17 +26,18 @@ def run(
 ) -> Iterator[tuple[Source, Inspection]]:
     """Inspect all sources, yielding in their order; a fault costs only its own call."""
 
-    def one(source: Source) -> tuple[Source, Inspection]:
+    def of_source(source: Source) -> tuple[Source, Inspection]:
         try:
-            return source, _inspect(road, source, options)
+            return source, one(road, source, options)
         finally:
             on_done()
 
     with ThreadPoolExecutor(options.calls_at_once, "call") as threads:
-        yield from threads.map(one, sources)
+        yield from threads.map(of_source, sources)
 
 
-def _inspect(road: Road, source: Source, options: Options) -> Inspection:
+def one(road: Road, source: Source, options: Options) -> Inspection:
+    """Inspect one source; a fault is in the result."""
     try:
         if source.fault is not None:
             raise source.fault
