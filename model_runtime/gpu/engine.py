@@ -1,6 +1,6 @@
 """Drives a network: while one batch is computed, the next one is filled and copied."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -73,24 +73,26 @@ class Engine:
 
     def hear(self, segments: Sequence[Pcm]) -> list[Heard]:
         """Tokens of each segment, whatever their order."""
-        answers: list[Heard] = self.run(segments, self.plan.bucketed(self.frames(segments)))
-        return answers
+        return self.run(segments, self.plan.bucketed(self.frames(segments)))
 
-    @torch.inference_mode()
     def run(self, segments: Sequence[Pcm], batches: Sequence[Batch]) -> list[Heard]:
         """Tokens of each segment, in batches made elsewhere."""
-        answers: dict[int, Heard] = {}
+        answers = dict(self.stream(segments, batches))
+        return [answers[place] for place in range(len(segments))]
+
+    @torch.inference_mode()
+    def stream(self, segments: Sequence[Pcm], batches: Sequence[Batch]) -> Iterator[tuple[int, Heard]]:
+        """Places and tokens as batches are done; whoever takes them works while the next one is computed."""
         underway: tuple[_Slot, Batch] | None = None
         for number, batch in enumerate(batches):
             # the slot's former batch was collected in the round before: its buffers are free
             slot = self._slots[number % 2]
             self._launch(slot, batch, [segments[place] for place in batch.places])
             if underway is not None:
-                answers |= self._collect(*underway)
+                yield from self._collect(*underway)
             underway = slot, batch
         if underway is not None:
-            answers |= self._collect(*underway)
-        return [answers[place] for place in range(len(segments))]
+            yield from self._collect(*underway)
 
     def _launch(self, slot: _Slot, batch: Batch, segments: Sequence[Pcm]) -> None:
         """Copy a batch over and start it; returns before any of it is done."""
@@ -116,9 +118,9 @@ class Engine:
             if slot.done is not None:
                 slot.done.record(self._computing)
 
-    def _collect(self, slot: _Slot, batch: Batch) -> dict[int, Heard]:
+    def _collect(self, slot: _Slot, batch: Batch) -> list[tuple[int, Heard]]:
         """Wait for a batch."""
         if slot.done is not None:
             slot.done.synchronize()
         found = ctc.unpack(slot.result[: slot.filled].numpy(), batch.rows, len(batch.places))
-        return dict(zip(batch.places, found, strict=True))
+        return list(zip(batch.places, found, strict=True))

@@ -49,12 +49,11 @@ class GpuRecogniser:
         ]
         for rate_hz in set(rates_hz):
             loud = [p for p, s in enumerate(segments) if rates_hz[p] == rate_hz and s.any()]
-            heard = self.engine(rate_hz).hear([segments[place] for place in loud])
-            for place, row in zip(loud, heard, strict=True):
-                duration_ms = max(1, round(len(segments[place]) * 1000 / rate_hz))
-                answers[place] = spread(
-                    ctc.tokens(row, self._how.step_ms, self._texts), duration_ms, self._how.glue
-                )
+            engine, spoken = self.engine(rate_hz), [segments[place] for place in loud]
+            for number, row in engine.stream(spoken, engine.plan.bucketed(engine.frames(spoken))):
+                duration_ms = max(1, round(len(spoken[number]) * 1000 / rate_hz))
+                tokens = ctc.tokens(row, self._how.step_ms, self._texts)
+                answers[loud[number]] = spread(tokens, duration_ms, self._how.glue)
         return answers
 
     def engine(self, rate_hz: int) -> Engine:

@@ -186,7 +186,7 @@ def test_ctc_on_the_device_reads_as_the_cpu_does(torch: Any) -> None:
 def test_the_whole_step_is_one_traceable_graph(torch: Any, folder: Path) -> None:
     """What compilation and CUDA graphs need: no data-dependent shape, no look at a value on the way."""
     made = engine(torch, network(torch, folder, 8_000, layers=1))
-    step = torch.compile(made.step, backend="eager", fullgraph=True, dynamic=True)
+    step = torch.compile(made.step, backend="eager", fullgraph=True, dynamic=False)
     counts, width = torch.tensor([8_000, 8_000]), 104
     flat = torch.from_numpy(np.resize(speech(8_000, 2.0), 2 * made.network.room(width)))
     with torch.inference_mode():
