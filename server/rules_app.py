@@ -60,7 +60,7 @@ def explain_command(
         source = _chosen(files.find([call]), call_id)
         inspection = inspect.one(road, source, inspect.Options({}, None, 1))
         if inspection.table is None:
-            raise BadInput(inspection.result["error"]["what"], help=inspection.result["error"]["help"])
+            raise BadInput(inspection.result["error"]["message"], help=inspection.result["error"]["help"])
         reasons = judge.explain(inspection.table, rule)
     verdict = judge.judge(inspection.table)[0].verdicts[rule]
     if as_json:

@@ -93,3 +93,16 @@ def test_mistakes_are_explained_without_a_traceback(words: list[str], said: str)
 def test_rules_test_and_check_pass_on_the_shipped_pack() -> None:
     assert earshot("rules", "check", "collections_zh").returncode == 0
     assert earshot("rules", "test", "collections_zh").returncode == 0
+
+
+def test_a_verdict_is_explained(tmp_path: Path) -> None:
+    done = earshot("rules", "explain", "private_payment", CALLS / "chat.json", "--json")
+    told = json.loads(done.stdout)
+    assert (told["rule"], told["verdict"]) == ("private_payment", "hit")
+    assert told["reasons"][0]["truth"] == "true"
+    shown = earshot("rules", "explain", "private_payment", CALLS / "chat.json").stdout
+    assert "✓" in shown and "turn " in shown
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF\x00\x00")
+    done = earshot("rules", "explain", "threat", broken)
+    assert done.returncode == 2 and "help:" in done.stderr and "Traceback" not in done.stderr
