@@ -13,12 +13,14 @@ from server import config
 from server.adapters import triton
 from server.doors import terminal
 from server.errors import BadInput
+from server.gpu_app import gpu_command
 from server.importers import hub
 from server.importers.draft import MODELS, Wishes
 from server.importers.folder import Imported
 from server.importing import check_place, install
 
 app = typer.Typer(no_args_is_help=True, help="Look at the served models; import others.")
+app.command("gpu")(gpu_command)
 errors = Console(stderr=True)
 
 Name = Annotated[str, typer.Option("--name", help=f"Place in the road: {', '.join(MODELS)}.")]
