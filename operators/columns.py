@@ -116,10 +116,9 @@ def turn_hits(
     A span's times are those of its first and last character where the turn has them, else the turn's.
     """
     turn = found.row
-    spans = (table.turn_start_ms[turn], table.turn_end_ms[turn])
     none = np.full(len(turn), -1, np.int32)
-    if chars is not None and len(table.char_start_ms):
-        spans = _char_times(table, turn, chars, spans)
+    whole = (table.turn_start_ms[turn], table.turn_end_ms[turn])
+    spans = whole if chars is None else char_times(table, turn, *chars)
     char_start, char_end = chars if chars is not None else (none, none)
     return Hits(
         use=found.use.astype(np.int32),
@@ -133,6 +132,12 @@ def turn_hits(
         unknown=unknown,
         reasons=reasons or {},
     )
+
+
+def char_times(table: CallTable, turn: Int64, start: NDArray[Any], end: NDArray[Any]) -> tuple[Int64, Int64]:
+    """When the characters ``start`` to ``end`` of turns are spoken, else the turn's own times."""
+    spans = (table.turn_start_ms[turn], table.turn_end_ms[turn])
+    return _char_times(table, turn, (start, end), spans) if len(table.char_start_ms) else spans
 
 
 def _char_times(

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.columns import kernel
-from operators.table import Bool, Int32, Int64
-from operators.text import FOLDED
+from operators.table import Bool, CallTable, Int32, Int64
+from operators.text import FOLDED, exact_fold, symbols
 
 _BITS = 19
 _A, _B = 1540483477, 2246822507
@@ -71,15 +71,15 @@ def trie(spellings: Iterable[tuple[Sequence[int], int]]) -> Trie:
     edges: dict[tuple[int, int], int] = {}
     owners: dict[int, set[int]] = {}
     pairs, singles = set(), np.zeros(FOLDED, np.uint8)
-    for symbols, owner in spellings:
+    for spelling, owner in spellings:
         node = 0
-        for symbol in symbols:
+        for symbol in spelling:
             node = edges.setdefault((node, symbol), len(edges) + 1)
-        if len(symbols) > 1:
-            pairs.add((symbols[0], symbols[1]))
-        elif symbols:
-            singles[symbols[0] % FOLDED] = 1
-        if symbols:
+        if len(spelling) > 1:
+            pairs.add((spelling[0], spelling[1]))
+        elif spelling:
+            singles[spelling[0] % FOLDED] = 1
+        if spelling:
             owners.setdefault(node, set()).add(owner)
     size = 1 << max(4, (2 * len(edges)).bit_length())
     keys, children = np.full(size, -1, np.int64), np.zeros(size, np.int32)
@@ -150,3 +150,9 @@ def find(trie: Trie, points: Int32, offsets: Int64, wanted: Bool) -> Int32:
         out = np.empty((found, 4), np.int32)
         _walk(points, offsets, wanted, places, *edges, out)
     return out[:found]
+
+
+def occurrences(trie: Trie, table: CallTable) -> Int32:
+    """[n, 4] owner, turn, first character, end of every word of an ``exact_fold`` trie in all turns."""
+    points, offsets = symbols(table.text, table.text_offsets, exact_fold())
+    return find(trie, points, offsets, np.ones(table.n_turns, np.bool_))

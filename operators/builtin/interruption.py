@@ -10,6 +10,7 @@ from operators.spec import Example, Hits, Param, Params, Scan, operator
 from operators.table import ROLES, CallTable, Int8, Int64
 from operators.text import spoken_chars
 
+MINUTE_MS = 60_000
 _ROLES = len(ROLES)
 BACK_CHANNELS = (
     "嗯",
@@ -55,6 +56,16 @@ BACK_CHANNELS = (
             items=str,
             default=BACK_CHANNELS,
         ),
+        "total_at_least_ms": Param(
+            help="how long the call's interruptions must last together",
+            type=int,
+            default=0,
+            minimum=0,
+            unit="ms",
+        ),
+        "per_min_at_least": Param(
+            help="how often they must occur", type=float, default=0, minimum=0, unit="times a minute of call"
+        ),
         "role": role_param("who interrupts"),
     },
     examples=(
@@ -65,6 +76,10 @@ BACK_CHANNELS = (
         Example("C 0-5 我上个月住院了 | A 0.5-6 那跟我没关系", {"onset_delay_ms": 1000}, ".."),
         Example("C 0-5 我上个月住院了 | A 3-6 那跟我没关系", {"role": "customer"}, ".."),
         Example("C 0-5 我上个月住院了 | A 0-6 那跟我没关系", {}, ".."),
+        Example("C 0-5 我上个月住院了 | A 3-6 那跟我没关系", {"total_at_least_ms": 2000}, ".x"),
+        Example("C 0-5 我上个月住院了 | A 3-6 那跟我没关系", {"total_at_least_ms": 2001}, ".."),
+        Example("C 0-5 我上个月住院了 | A 3-6 那跟我没关系 | C 29-30 喂", {"per_min_at_least": 2}, ".x."),
+        Example("C 0-5 我上个月住院了 | A 3-6 那跟我没关系 | C 59-60 喂", {"per_min_at_least": 2}, "..."),
     ),
 )
 def interruption(uses: Sequence[Params]) -> Scan:
@@ -74,8 +89,9 @@ def interruption(uses: Sequence[Params]) -> Scan:
     who begin together interrupt nobody) and at least ``onset_delay_ms`` before; of several the longest. The
     one who starts later is the interrupter. Turns with fewer than ``min_chars`` characters (Han, digits,
     words) and turns made only of ``ignore`` do not count. Defaults: 1000 ms and 4 characters are Alibaba's
-    screen example (its advice for a rule is 2000 to 3000 ms). Needs the two sides apart: one channel holds
-    one voice at a time.
+    screen example (its advice for a rule is 2000 to 3000 ms). ``total_at_least_ms`` and ``per_min_at_least``
+    keep hits only in calls whose counted interruptions last so long together, or are so frequent. Needs the
+    two sides apart: one channel holds one voice at a time.
     """
     roles = role_codes(uses)
 
@@ -91,12 +107,22 @@ def interruption(uses: Sequence[Params]) -> Scan:
             )
             kept = (overlap >= use["at_least_ms"]) & (chars >= use["min_chars"]) & role_rows(table, role)
             turns = [t for t in np.flatnonzero(kept) if not _made_of(table.turn_text(t), use["ignore"])]
-            rows = np.array(turns, np.int64)
+            rows = _enough(np.array(turns, np.int64), use, overlap, table)
             found.append((number, rows, overlap[rows]))
         hits = turn_hits(table, stack(found), unknown=nothing_unknown(len(uses), table))
         return replace(hits, end_ms=hits.start_ms + hits.value.astype(np.int64))
 
     return scan
+
+
+def _enough(rows: Int64, use: Params, overlap: Int64, table: CallTable) -> Int64:
+    """Those of ``rows`` in calls whose interruptions are long and frequent enough together."""
+    call = table.turn_call[rows]
+    total = np.bincount(call, overlap[rows], table.n_calls)
+    count = np.bincount(call, minlength=table.n_calls)
+    often = count * MINUTE_MS >= use["per_min_at_least"] * table.duration_ms
+    kept: Int64 = rows[((total >= use["total_at_least_ms"]) & often)[call]]
+    return kept
 
 
 def _made_of(text: str, words: Sequence[str]) -> bool:

@@ -5,11 +5,43 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.columns import ANY_ROLE, call_hits, kernel, nothing_unknown, role_codes, role_param, stack
+from operators.columns import (
+    ANY_ROLE,
+    call_hits,
+    char_times,
+    kernel,
+    nothing_unknown,
+    role_codes,
+    role_param,
+    stack,
+)
 from operators.spec import Example, Hits, Param, Params, Scan, operator
-from operators.table import AGENT, CUSTOMER, OTHER, SIDES, CallTable, Int8, Int64
+from operators.table import AGENT, CUSTOMER, OTHER, SIDES, Bool, CallTable, Int8, Int64
+from operators.text import exact_fold
+from operators.words import build, occurrences
 
 _NOBODY = -2
+_LISTS = ("excused_before", "excused_after", "hold")
+_BEFORE, _AFTER, _HOLD = range(len(_LISTS))
+HOLD = (
+    "正在为您转接",
+    "正在转接",
+    "通话保持",
+    "通话将被保持",
+    "请不要挂机",
+    "请勿挂机",
+    "您拨打的",
+    "您所拨打的",
+    "正在通话中",
+    "坐席忙",
+)
+"""What a line announces while it keeps somebody waiting; ours."""
+_CALLS = 40
+"""Times of one call lie in as many bits, so that a call and a time make one number in order."""
+
+
+def _words_param(help: str, default: tuple[str, ...] = ()) -> Param:
+    return Param(help=help, type=list, items=str, default=default)
 
 
 @operator(
@@ -24,6 +56,31 @@ _NOBODY = -2
         "edges": Param(
             help="count the time before the first and after the last speech too", type=bool, default=False
         ),
+        "excused_before": _words_param("words that excuse a silence when said before it"),
+        "excused_after": _words_param("words that excuse a silence when said after it"),
+        "excused_by": role_param("who may excuse it"),
+        "excused_up_to_ms": Param(
+            help="longest silence that can be excused, 0 for any", type=int, default=0, minimum=0, unit="ms"
+        ),
+        "hold": _words_param("announcements: a silence before or after one is the line's, nobody's", HOLD),
+        "near_ms": Param(
+            help="how near to the silence an excuse or announcement must begin",
+            type=int,
+            default=10_000,
+            minimum=0,
+            unit="ms",
+        ),
+        "total_at_least_ms": Param(
+            help="how long the call's silences must last together", type=int, default=0, minimum=0, unit="ms"
+        ),
+        "share_at_least": Param(
+            help="what share of the call they must fill together",
+            type=float,
+            default=0,
+            minimum=0,
+            maximum=1,
+            unit="share 0..1",
+        ),
     },
     examples=(
         Example("A 0-2 您好 | C 9-10 喂", {}, "!"),
@@ -36,6 +93,20 @@ _NOBODY = -2
         Example("A 8-9 您好", {}, "-"),
         Example("A 8-9 您好", {"edges": True}, "!"),
         Example("A 您好 | C 喂", {}, "?"),
+        Example("A 0-2 请您稍等 | A 9-10 查到了", {"excused_before": ["稍等"]}, "-"),
+        Example("A 0-2 请您稍等 | A 33-34 查到了", {"excused_before": ["稍等"]}, "-"),
+        Example(
+            "A 0-2 请您稍等 | A 33-34 查到了", {"excused_before": ["稍等"], "excused_up_to_ms": 30_000}, "!"
+        ),
+        Example("C 0-2 你稍等 | A 9-10 好的", {"excused_before": ["稍等"], "excused_by": "agent"}, "!"),
+        Example("A 0-2 请您稍等 | C 13-14 好的 | C 18-19 喂", {"excused_before": ["稍等"]}, "!"),
+        Example("C 0-2 怎么还 | A 9-11 抱歉久等了", {"excused_after": ["久等"]}, "-"),
+        Example("C 0-2 怎么还 | A 9-11 抱歉久等了", {"excused_before": ["久等"]}, "!"),
+        Example("C 0-2 喂 | O 3-5 正在为您转接 | A 12-13 您好", {}, "-"),
+        Example("C 0-2 喂 | O 3-5 正在为您转接 | A 12-13 您好", {"hold": []}, "!"),
+        Example("A 0-1 喂 | C 5-6 嗯 | A 11-12 喂", {"total_at_least_ms": 9000}, "!"),
+        Example("A 0-1 喂 | C 5-6 嗯 | A 11-12 喂", {"total_at_least_ms": 9001}, "-"),
+        Example("A 0-1 喂 | C 5-6 嗯 | A 11-12 喂", {"share_at_least": 0.75}, "!"),
     ),
 )
 def silence(uses: Sequence[Params]) -> Scan:
@@ -47,29 +118,90 @@ def silence(uses: Sequence[Params]) -> Scan:
     who stop at the same moment the one who began later spoke last, then the customer. A hit is a fact about
     the call: its times are the silence. Default 3000 ms: Amazon's contact analysis counts non-talk time
     from 3 s (Google's and Huawei's 5 s).
+
+    A silence is excused when a word of ``excused_before`` begins in the ``near_ms`` before it, or one of
+    ``excused_after`` in the ``near_ms`` from its end, said by ``excused_by``, and it lasts no longer than
+    ``excused_up_to_ms``. One that has an announcement of ``hold`` as near, before or after, is waiting on
+    the line (hold music, transfer, ring-back) whatever its length. Words compare by character.
+    ``total_at_least_ms`` and ``share_at_least`` keep hits only in calls whose counted silences last so long
+    together.
     """
     owed_by, after = role_codes(uses, "owed_by"), role_codes(uses, "after")
     shortest = min(use["at_least_ms"] for use in uses)
+    excuses = _Excuses(uses)
 
     def scan(table: CallTable) -> Hits:
         call, start_ms, end_ms, last, following = _silences(
             table.speech_offsets, table.speech_start_ms, table.speech_end_ms, table.turn_offsets,
             table.turn_role, table.turn_start_ms, table.turn_end_ms, table.duration_ms, shortest,
         )  # fmt: skip
-        owner = _owners(last, following)
+        owner, excused = _owners(last, following), excuses.of(table, call, start_ms, end_ms)
         inner = (last != _NOBODY) & (following != _NOBODY)
         length, found, rows = end_ms - start_ms, [], []
         for number, use in enumerate(uses):
             hit = (length >= use["at_least_ms"]) & (inner | use["edges"])
             hit &= (owed_by[number] == ANY_ROLE) | (owner == owed_by[number])
             hit &= (after[number] == ANY_ROLE) | (last == after[number])
-            row = np.flatnonzero(hit)
+            hit &= ~excused[number]
+            row = _enough(np.flatnonzero(hit), use, call, length, table)
             rows.append(row)
             found.append((number, call[row], length[row]))
         at = np.concatenate(rows)
         return call_hits(stack(found), start_ms[at], end_ms[at], unknown=nothing_unknown(len(uses), table))
 
     return scan
+
+
+def _enough(row: Int64, use: Params, call: Int64, length: Int64, table: CallTable) -> Int64:
+    """Those of ``row`` in calls whose silences last long enough together."""
+    least = np.maximum(use["total_at_least_ms"], use["share_at_least"] * table.duration_ms)
+    total = np.bincount(call[row], length[row], table.n_calls)
+    kept: Int64 = row[(total >= least)[call[row]]]
+    return kept
+
+
+class _Excuses:
+    """The words by which silences are excused, of all uses."""
+
+    def __init__(self, uses: Sequence[Params]) -> None:
+        self._uses = uses
+        self._by = role_codes(uses, "excused_by")
+        words = [
+            (word, number * len(_LISTS) + kind)
+            for number, use in enumerate(uses)
+            for kind, name in enumerate(_LISTS)
+            for word in use[name]
+        ]
+        self._trie = build(words, exact_fold()) if words else None
+
+    def of(self, table: CallTable, call: Int64, start_ms: Int64, end_ms: Int64) -> Bool:
+        """[U, n] which silences are excused, or the line's own, for each use."""
+        out = np.zeros((len(self._uses), len(call)), np.bool_)
+        if self._trie is None or not len(call):
+            return out
+        found = occurrences(self._trie, table)
+        turn = found[:, 1].astype(np.int64)
+        said = (table.turn_call[turn] << _CALLS) + char_times(table, turn, found[:, 2], found[:, 3])[0]
+        begins, ends = (call << _CALLS) + start_ms, (call << _CALLS) + end_ms
+        for number, use in enumerate(self._uses):
+            may = (self._by[number] == ANY_ROLE) | (table.turn_role[turn] == self._by[number])
+            before, after, hold = (
+                np.sort(said[(found[:, 0] == number * len(_LISTS) + kind) & (may | (kind == _HOLD))])
+                for kind in (_BEFORE, _AFTER, _HOLD)
+            )
+            near = use["near_ms"]
+            excused = _any_in(before, begins - near, begins) | _any_in(after, ends, ends + near + 1)
+            if use["excused_up_to_ms"]:
+                excused &= end_ms - start_ms <= use["excused_up_to_ms"]
+            waits = _any_in(hold, begins - near, begins) | _any_in(hold, ends, ends + near + 1)
+            out[number] = excused | waits
+        return out
+
+
+def _any_in(times: Int64, first: Int64, end: Int64) -> Bool:
+    """Which of the stretches ``first <= t < end`` hold one of ``times``, which are ordered."""
+    found: Bool = np.searchsorted(times, end) > np.searchsorted(times, first)
+    return found
 
 
 def _owners(last: Int8, following: Int8) -> NDArray[np.int8]:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.chain import Evidence, Plan, check_use, load_registry
-from operators.table import ROLES, CallTable
+from operators.table import ROLES, CallTable, concat
 from operators.testing import call
 
 REGISTRY = load_registry()
@@ -118,3 +118,36 @@ def test_average_of_a_call_is_per_role() -> None:
     assert hits.turn.tolist() == [-1, -1] and sorted(hits.value.tolist()) == [120.0, 120.0]
     one = _evaluate(table, "speech_rate", gt_chars_per_min=0, mode="call", role="agent").hits
     assert one.value.tolist() == [120.0]
+
+
+def test_the_place_of_an_excuse_is_its_characters_not_its_turn() -> None:
+    """The turn ends at 10 s and 稍等 begins at 8 s, whatever begins the turn."""
+    table = call("A 0-10 我先跟您核对一下您稍等 | A 22-23 好了")
+    assert len(_evaluate(table, "silence", excused_before=["稍等"], near_ms=2000).hits) == 0
+    assert len(_evaluate(table, "silence", excused_before=["核对"], near_ms=2000).hits) == 1
+
+
+def test_an_excuse_belongs_to_its_call() -> None:
+    quiet = call("A 0-2 您好 | C 9-10 喂")
+    tables = [call("A 0-1 请稍等"), quiet, call("A 0-1 您好 | C 1-2 久等")]
+    asked = {"excused_before": ["稍等"], "excused_after": ["久等"], "near_ms": 1_000_000}
+    assert _evaluate(concat(tables), "silence", **asked).hits.call.tolist() == [1]
+
+
+def test_an_announcement_excuses_whatever_the_limit_says() -> None:
+    table = call("C 0-2 喂 | O 3-5 正在为您转接 | A 52-53 您好")
+    assert len(_evaluate(table, "silence", excused_up_to_ms=1000, excused_by="agent").hits) == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(turns, st.integers(0, 40), st.floats(0, 1))
+def test_totals_keep_all_silences_of_a_call_or_none(
+    rows: list[tuple[str, int, int]], total: int, share: float
+) -> None:
+    table = _call(rows)
+    every = _evaluate(table, "silence", at_least_ms=100, hold=[]).hits.value
+    enough = every.sum() >= total * 100 and every.sum() >= share * table.duration_ms[0]
+    kept = _evaluate(
+        table, "silence", at_least_ms=100, hold=[], total_at_least_ms=total * 100, share_at_least=share
+    ).hits.value
+    assert kept.tolist() == (every.tolist() if enough else [])
