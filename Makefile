@@ -3,7 +3,10 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.earshot-locked
 
-.PHONY: setup demo test check format docs proto bench lock clean
+IMPORTERS := .venv-importers/bin
+TRAINED_NEMO ?= $(wildcard ../shared/asr_prototype/m3_char.nemo)
+
+.PHONY: setup demo test test-importers check format docs proto bench lock lock-importers clean
 
 setup: $(STAMP)
 
@@ -21,6 +24,17 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+# The toolkits whose checkpoints are imported, in an environment of their own; there no importer's test may be skipped.
+test-importers: .venv-importers/.earshot-locked
+	EARSHOT_REQUIRE_IMPORTERS=1 EARSHOT_TRAINED_NEMO="$(TRAINED_NEMO)" $(IMPORTERS)/python -m pytest -W ignore \
+	  tests/importers tests/model_runtime
+
+.venv-importers/.earshot-locked: requirements-importers.txt pyproject.toml
+	$(PYTHON) -m venv .venv-importers
+	$(IMPORTERS)/pip install --quiet --disable-pip-version-check -r requirements-importers.txt
+	$(IMPORTERS)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -47,5 +61,11 @@ lock: setup
 	$(BIN)/pip-compile --quiet --extra dev --generate-hashes --allow-unsafe --strip-extras \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements.lock pyproject.toml
 
+lock-importers: .venv-importers/.earshot-locked
+	mkdir -p build
+	{ grep '^#' requirements-importers.txt; echo 'setuptools>=77'; \
+	  $(IMPORTERS)/pip freeze --exclude-editable | sed 's/+cpu$$//'; } > build/importers.txt
+	mv build/importers.txt requirements-importers.txt
+
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .venv-importers build *.egg-info
