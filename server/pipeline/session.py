@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from operators.rules.judge import Judge
-from operators.table import ROLES, CallTable
+from operators.table import CallTable
 from server.config import Settings
 from server.errors import BadInput, DeadlineOver
 from server.pipeline import emotion, loudness, report, speech, transcript, turns
@@ -253,8 +253,9 @@ def _scored(
             _excerpt(turn.start_ms or 0, turn.end_ms or 0, sides[turn.role], audio.sample_rate_hz)
             for turn in call.turns
         ]
-    speakers = [ROLES.index(role) for role in roles]
-    felt = road.pool.submit(models.feelings, excerpts, texts, speakers, deadline_s=clock.left_s())
+    felt = road.pool.submit(
+        models.feelings, excerpts, texts, emotion.speakers(call.turns), deadline_s=clock.left_s()
+    )
     tags = models.tag_turns(texts, roles, ["", *texts[:-1]], deadline_s=clock.left_s())
     feelings = emotion.of_turns(call.turns, models.emotion, felt.result())
     return replace(call, turns=turns.scored(call.turns, feelings, (models.tags.labels, tags)))

@@ -134,6 +134,14 @@ def _words(data: Path, out: Path) -> tuple[Floats, Ints]:
     return scores[named], lines.named[named]
 
 
+def _report_raised(held: Mapping[str, Held], tests: Mapping[str, Views]) -> None:
+    """Sound fused with how far the voice is raised, as a turn without words would be."""
+    for name, test in tests.items():
+        lift = np.tile(_lift(tests[PLAIN]), int(test.copies.max()) + 1)
+        fused = emotion.fuse(LABELS, held[name].relative, None, lift)
+        print(f"speaker held out, {name}, sound and raised voice: {_rounded(figures(fused, test.emotions))}")
+
+
 def _report_fusion(sound: Floats, tests: Mapping[str, Views], read: tuple[Floats, Ints]) -> None:
     """Weights and gain of the fusion on noisy sound paired with television lines.
 
@@ -165,6 +173,7 @@ def main() -> None:
     held = leave_one_speaker_out(train, tests, SEED)
     for name, test in tests.items():
         _report_sound(name, held[name], test)
+    _report_raised(held, tests)
     _report_fusion(held[NOISY].relative, tests, read)
     weights = fit(train, SEED)
     np.savez(options.out / "sound.npz", **{name: value.astype(np.float16) for name, value in weights.items()})

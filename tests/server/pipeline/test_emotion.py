@@ -45,6 +45,17 @@ def test_each_role_has_its_own_baseline() -> None:
     assert agitation(rows)[1::2].min() > apart[1::2].max(), "the control: one role, two voices"
 
 
+def test_a_role_that_may_be_several_people_has_no_baseline() -> None:
+    rows = voices(*[CALM, RAISED] * 4)
+    assert np.isnan(agitation(rows, ["other"] * 8)).all()
+    turns = [Turn(role, "好", 0, 400) for role in ("other", "agent", "other", "agent")]
+    numbers = emotion.speakers(turns)
+    assert len(set(numbers)) == 3 and numbers[1] == numbers[3]
+    scores = np.full((4, 4), 0.25, np.float32)
+    felt = emotion.of_turns(turns, INFO, Feelings(scores, scores, rows[:4]))
+    assert ["agitated" in row for row in felt] == [False, True, False, True]
+
+
 def test_gain_and_equaliser_of_a_channel_change_nothing() -> None:
     rows = voices(*[CALM] * 6, RAISED)
     through = rows + np.array([-17, 0, 0, 6, 0], np.float32)
