@@ -5,6 +5,7 @@ MODULES: tuple[str, ...] = (
     "operators.builtin.emotion",
     "operators.builtin.emotion_trend",
     "operators.builtin.entity",
+    "operators.builtin.history",
     "operators.builtin.interruption",
     "operators.builtin.keyword",
     "operators.builtin.loudness",

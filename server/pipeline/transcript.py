@@ -99,18 +99,28 @@ def _problems(call_id: str, error: ValidationError, most: int = 5) -> str:
 def plain_meta(meta: Mapping[str, Any]) -> dict[str, Any]:
     """Metadata with dates as ISO text; values may be text, numbers, booleans, null or lists of these.
 
+    A list may also hold flat objects: ``history`` has one for each earlier attempt.
+
     Raises:
-        BadTranscript: a value is nested deeper than a list, or its name is empty.
+        BadTranscript: a value is nested deeper, or its name is empty.
     """
     out: dict[str, Any] = {}
     for name, value in meta.items():
         if isinstance(value, datetime | date):
             value = value.isoformat()
         items: Sequence[Any] = value if isinstance(value, list | tuple) else [value]
-        if not name or any(not isinstance(item, str | int | float | bool | None) for item in items):
+        if not name or not all(_is_plain(item) or (items is value and _is_flat(item)) for item in items):
             raise BadTranscript(
                 f"metadata field {name!r} holds {str(value)[:60]!r}",
-                help="use text, numbers, true/false, or lists of these; flatten nested objects",
+                help="use text, numbers, true/false, or lists of these or of flat objects",
             )
         out[name] = tuple(items) if isinstance(value, list | tuple) else value
     return out
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | float | bool | None)
+
+
+def _is_flat(value: object) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_plain, value.values()))

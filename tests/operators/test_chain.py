@@ -39,6 +39,7 @@ REQUESTS = (
     ("interruption", {"min_chars": 1, "total_at_least_ms": 1500, "per_min_at_least": 10}),
     ("speech_rate", {"gt_chars_per_min": 200}),
     ("speech_rate", {"lt_chars_per_min": 200, "mode": "call", "min_chars": 1}),
+    ("history", {"gt": 3, "counter": "attempts"}),
     ("meta", {"field": "attempts", "cmp": "gt", "value": 3}),
     ("call_shape", {"measure": "duration_ms", "gt": 3000}),
 )

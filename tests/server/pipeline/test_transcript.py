@@ -68,3 +68,11 @@ def test_bad_shapes_are_named(raw: Any, named: str) -> None:
     with pytest.raises(BadTranscript) as caught:
         parse(raw, call_id="f")
     assert named in caught.value.what and caught.value.help
+
+
+def test_earlier_attempts_may_be_flat_objects_and_nothing_deeper() -> None:
+    attempts = [{"at": "2026-11-23T09:00:00+08:00", "connected": False}]
+    assert parse(GOOD, call_id="f", meta={"history": attempts}).meta["history"] == tuple(attempts)
+    for deeper in ([{"at": {"day": 1}}], {"at": "09:00"}, [["x"]]):
+        with pytest.raises(BadTranscript, match="metadata field 'history' holds"):
+            parse(GOOD, call_id="f", meta={"history": deeper})
