@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from operators.chain import load_registry
-from operators.rules import cases, lint, why
+from operators.rules import cases, lint, schema, why
 from operators.rules.reader import nearest
 from server import config
 from server.doors import files, inspect
@@ -38,6 +38,15 @@ def test_command(pack: Pack = "collections_zh") -> None:
     outcome = cases.run(pack, load_registry())
     print(outcome)
     raise typer.Exit(int(not outcome.ok))
+
+
+@app.command("schema")
+def schema_command() -> None:
+    """Print the JSON Schema of a rule file: editors complete and check rules with it.
+
+    In VS Code: "yaml.schemas": {"rule.schema.json": "my_pack/*.yaml"}.
+    """
+    print(json.dumps(schema.rule_schema(load_registry()), ensure_ascii=False, indent=1))
 
 
 @app.command("explain", epilog="Example: earshot rules explain threat call.wav --call-id call")
