@@ -41,7 +41,11 @@ REQUESTS = (
     ("speech_rate", {"lt_chars_per_min": 200, "mode": "call", "min_chars": 1}),
     ("history", {"gt": 3, "counter": "attempts"}),
     ("meta", {"field": "attempts", "cmp": "gt", "value": 3}),
+    ("speech_rate", {"gt_chars_per_min": 100, "mode": "quantile", "quantile": 0.3, "min_chars": 1}),
     ("call_shape", {"measure": "duration_ms", "gt": 3000}),
+    ("call_shape", {"measure": "agent_talk_share", "gt": 0.4}),
+    ("call_shape", {"measure": "customer_first_ms", "gt": 1000}),
+    ("call_shape", {"measure": "tail_ms", "lt": 1000}),
 )
 PLAN = Plan(check_use(REGISTRY, name, params) for name, params in REQUESTS)
 

@@ -151,3 +151,33 @@ def test_totals_keep_all_silences_of_a_call_or_none(
         table, "silence", at_least_ms=100, hold=[], total_at_least_ms=total * 100, share_at_least=share
     ).hits.value
     assert kept.tolist() == (every.tolist() if enough else [])
+
+
+@settings(max_examples=100, deadline=None)
+@given(turns, st.floats(0, 1))
+def test_a_quantile_is_numpys(rows: list[tuple[str, int, int]], quantile: float) -> None:
+    expected = []
+    for role in "ACO":
+        rates = [6 * 600 / n for r, _, n in rows if r == role and n > 0]
+        expected += [float(np.quantile(rates, quantile))] if rates else []
+    hits = _evaluate(
+        _call(rows), "speech_rate", gt_chars_per_min=0, mode="quantile", quantile=quantile, min_chars=1
+    ).hits
+    np.testing.assert_allclose(sorted(hits.value), sorted(expected))
+
+
+def test_first_speech_and_tail_come_from_speech_where_there_is_audio() -> None:
+    table = call("A 2-3 您好 | C 4-6 喂")
+    heard = replace(
+        table,
+        has_audio=np.array([True]),
+        duration_ms=np.array([9000]),
+        speech_start_ms=np.array([1900, 3900]),
+        speech_end_ms=np.array([3100, 6100]),
+    )
+    for measure, value in (("agent_first_ms", 1900), ("customer_first_ms", 3900), ("tail_ms", 2900)):
+        assert _evaluate(heard, "call_shape", measure=measure, gt=0).hits.value.tolist() == [value]
+    shares = [
+        _evaluate(heard, "call_shape", measure=f"{r}_talk_share", gt=0).hits.value[0] for r in ROLES[:2]
+    ]
+    assert sum(shares) == 1 and shares[0] == 1200 / 3400
