@@ -84,9 +84,10 @@ class Plan:
             yield self._batch(open_places, frames[open_places[0]])
 
     def _batch(self, places: Sequence[int], longest: int) -> Batch:
-        """A full batch has the width's rows, another one the next power of two: few shapes."""
-        width = self.width(longest)
-        rows = min(1 << (len(places) - 1).bit_length(), max(self.most_rows(width), len(places)))
+        """A full batch has the width's rows, another one the next number of three binary digits: few shapes."""
+        width, count = self.width(longest), len(places)
+        step = 1 << max(0, (count - 1).bit_length() - 3)
+        rows = min(-(-count // step) * step, max(self.most_rows(width), count))
         return Batch(tuple(places), rows, width)
 
 

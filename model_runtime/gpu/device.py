@@ -37,6 +37,10 @@ def choose(kind: str, number: int) -> torch.device:
     return torch.device("cuda", number)
 
 
+TYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
+"""The values of the parameter ``precision`` in a model's config."""
+
+
 def natural_type(device: torch.device) -> torch.dtype:
     """bf16 on a GPU, fp32 elsewhere."""
     return torch.bfloat16 if device.type == "cuda" else torch.float32

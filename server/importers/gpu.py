@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from server.importers.draft import library
 from server.importers.folder import CANARY_HZ, CANARY_SOUND, SAME
 
 Kind = Literal["GPU", "CPU"]
+Precision = Literal["bf16", "fp32"]
 WEIGHTS_FILE = "encoder.pt"
 MOST_AT_ONCE = 256
 """Requests that Triton hands over together; the engine cuts them into batches of like length."""
@@ -28,10 +30,18 @@ WAITING = 4_096
 _EXPECTED = "the folder of a NeMo recogniser, made by `earshot models import`"
 
 
-def convert(folder: Path, checkpoint: Path, kind: Kind, instances: int) -> None:
-    """Change ``folder`` in place; ``checkpoint`` is the NeMo file it was imported from.
+@dataclass(frozen=True)
+class Serving:
+    """How a converted folder runs."""
 
-    Each GPU gets ``instances``: while one makes characters of its answers, another one's batch is computed.
+    kind: Kind = "GPU"
+    precision: Precision = "bf16"
+    instances: int = 2
+    """On each GPU: while one makes characters of its answers, another one's batch is computed."""
+
+
+def convert(folder: Path, checkpoint: Path, how: Serving) -> None:
+    """Change ``folder`` in place; ``checkpoint`` is the NeMo file it was imported from.
 
     Raises:
         BadCheckpoint: the folder is no imported NeMo recogniser, or the checkpoint is another model's.
@@ -49,18 +59,19 @@ def convert(folder: Path, checkpoint: Path, kind: Kind, instances: int) -> None:
     shutil.copytree(Path(model_runtime.__file__).parent, version / "model_runtime", ignore=ignore)
     door = ("model_runtime.doors import RecogniserDoor", "model_runtime.gpu.doors import GpuRecogniserDoor")
     _rewrite(version / "model.py", [door])
+    precision = f'  {{ key: "precision" value: {{ string_value: "{how.precision}" }} }}'
     _rewrite(
         folder / "config.pbtxt",
         [
             (r"max_batch_size: \d+", f"max_batch_size: {MOST_AT_ONCE}"),
             (r"max_queue_delay_microseconds: \d+", f"max_queue_delay_microseconds: {QUEUE_DELAY_US}"),
             (r"max_queue_size: \d+", f"max_queue_size: {WAITING}"),
-            (r"count: \d+ kind: KIND_\w+", f"count: {instances} kind: KIND_{kind}"),
-            (rf"1/{re.escape(NETWORK_FILE)}", f"1/{WEIGHTS_FILE}"),
+            (r"count: \d+ kind: KIND_\w+", f"count: {how.instances} kind: KIND_{how.kind}"),
+            (rf'"1/{re.escape(NETWORK_FILE)}" }} }}', f'"1/{WEIGHTS_FILE}" }} }},\n{precision}'),
         ],
     )
     with (folder / "MODEL_CARD.md").open("a", encoding="utf-8") as card:
-        card.write(f"- Served by torch on the {kind} (`earshot models gpu`): bf16 on a GPU, fp32 on a CPU.\n")
+        card.write(f"- Served by torch on the {how.kind} in {how.precision} (`earshot models gpu`).\n")
 
 
 def _spec(version: Path) -> Spec:

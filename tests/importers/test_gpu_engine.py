@@ -1,6 +1,8 @@
 """The GPU engine on the CPU: features, Conformer, CTC and batches, held against the CPU's own parts."""
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +194,48 @@ def test_the_whole_step_is_one_traceable_graph(torch: Any, folder: Path) -> None
     with torch.inference_mode():
         arguments = flat, counts.cumsum(0) - counts, counts, width
         assert torch.equal(step(*arguments), made.step(*arguments))
+
+
+class Recorded:
+    """Stands for a CUDA graph: what was captured runs again on the same tensors."""
+
+    def replay(self) -> None:
+        """Into the captured result's place, as a graph does."""
+        self.result.copy_(self.step(*self.inputs))
+
+    def bind(self, step: Any, inputs: tuple[Any, ...], result: Any) -> None:
+        """What a capture knows."""
+        self.step, self.inputs, self.result = step, inputs, result
+
+
+def test_graphs_copy_in_and_keep_shapes_apart(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without CUDA: the bookkeeping around capture and replay, not the graphs themselves."""
+    graphs, captured = part("graphs"), list[Recorded]()
+    monkeypatch.setattr(graphs.torch.cuda, "graph_pool_handle", lambda: None)
+    monkeypatch.setattr(graphs.torch.cuda, "CUDAGraph", lambda: captured.append(Recorded()) or captured[-1])
+    capturing: list[Recorded] = []
+
+    @contextmanager
+    def capture(graph: Recorded, pool: None) -> Iterator[None]:
+        capturing.append(graph)
+        yield
+        capturing.pop()
+
+    monkeypatch.setattr(graphs.torch.cuda, "graph", capture)
+
+    def step(flat: Any, starts: Any, counts: Any, width: int) -> Any:
+        result = flat.sum() + starts + 10 * counts + 100 * width
+        if capturing:
+            capturing[-1].bind(step, (flat, starts, counts, width), result)
+        return result
+
+    run = graphs.Graphs(step)
+    for number in range(9):
+        for rows, width in ((2, 8), (3, 16), (2, 16)):
+            flat = torch.arange(rows * width) + number
+            starts, counts = torch.arange(rows) + number, torch.full((rows,), number)
+            assert torch.equal(run(flat, starts, counts, width), step(flat, starts, counts, width))
+    assert 3 <= len(captured) <= 5, "once a shape, and again where the common buffer had to grow"
 
 
 def test_a_missing_gpu_is_a_typed_error(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:

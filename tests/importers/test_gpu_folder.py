@@ -10,10 +10,12 @@ import pytest
 from server.errors import BadCheckpoint, BadInput, BadModel, BadSetting
 from server.gpu_app import put_on
 from server.importers import nemo_weights
+from server.importers.gpu import Serving
 from tests.importers.conftest import Bench, library, speech, squeezed
 from tests.importers.test_nemo import KINDS, TRAINED, checkpoint, nemo, own_texts  # noqa: F401
 
 Checkpoint = Callable[[str], tuple[Path, Any]]
+ON_CPU = Serving("CPU", "fp32", 1)
 TOLERANCE = 1e-3
 """Largest difference of log probabilities between NeMo and ours, both fp32 on a CPU."""
 
@@ -101,20 +103,21 @@ def test_the_encoder_of_a_trained_model_is_nemos(nemo: Any, torch: Any) -> None:
 def test_a_converted_folder_answers_as_before(kind: str, checkpoint: Checkpoint, bench: Bench) -> None:  # noqa: F811
     path, model = checkpoint(kind)
     done = bench.install(path, "asr")
-    put_on(done.folder, path, "CPU", bench.settings, instances=1)
+    put_on(done.folder, path, ON_CPU, bench.settings)
     segments = [speech(done.sample_rate_hz, seconds) for seconds in (1.5, 6.0, 2.3, 4.1)]
     heard, own = bench.heard(segments), own_texts(model, segments)
     assert list(map(squeezed, heard)) == list(map(squeezed, own))
     assert len(set(own[1])) >= 5, "the control: the network says different things"
     written = (done.folder / "config.pbtxt").read_text()
     assert "max_batch_size: 256" in written and "KIND_CPU" in written and '"1/encoder.pt"' in written
+    assert '"precision" value: { string_value: "fp32" }' in written
     assert not (done.folder / "1" / "model.onnx").exists()
 
 
 @pytest.mark.skipif(not TRAINED, reason="EARSHOT_TRAINED_NEMO names no file")
 def test_a_trained_model_hears_the_canary(nemo: Any, bench: Bench) -> None:  # noqa: F811
     done = bench.install(Path(TRAINED), "asr")
-    put_on(done.folder, Path(TRAINED), "CPU", bench.settings, instances=1)
+    put_on(done.folder, Path(TRAINED), ON_CPU, bench.settings)
     segments = [speech(done.sample_rate_hz, seconds) for seconds in (1.5, 12.0, 3.1)]
     model = nemo.models.ASRModel.restore_from(TRAINED, map_location="cpu").eval()
     assert bench.heard(segments) == own_texts(model, segments)
@@ -130,9 +133,9 @@ def test_what_does_not_fit_is_named_and_changes_nothing(
     done = bench.install(path, "asr")
     before = {file.name: file.read_bytes() for file in done.folder.rglob("*") if file.is_file()}
     with pytest.raises(BadCheckpoint, match=r"answers otherwise than model\.onnx"):
-        put_on(done.folder, other, "CPU", bench.settings)
+        put_on(done.folder, other, ON_CPU, bench.settings)
     with pytest.raises(BadInput, match="no folder named asr"):
-        put_on(tmp_path, path, "CPU", bench.settings)
+        put_on(tmp_path, path, ON_CPU, bench.settings)
     after = {file.name: file.read_bytes() for file in done.folder.rglob("*") if file.is_file()}
     assert after == before
     assert [place.name for place in done.folder.parent.iterdir()] == ["asr"]
@@ -142,7 +145,7 @@ def test_a_starter_model_is_refused(torch: Any, bench: Bench) -> None:
     place = bench.settings.model_repository / "asr"
     (place / "1").mkdir(parents=True)
     with pytest.raises(BadCheckpoint, match=r"lacks model\.json"):
-        put_on(place, Path("absent.nemo"), "CPU", bench.settings)
+        put_on(place, Path("absent.nemo"), ON_CPU, bench.settings)
 
 
 @pytest.mark.skipif(bool(os.environ.get("CUDA_VISIBLE_DEVICES")), reason="there may be a GPU")
@@ -152,9 +155,9 @@ def test_without_a_gpu_the_help_says_what_to_do(checkpoint: Checkpoint, bench: B
     path, _ = checkpoint("fastconformer_bpe")
     done = bench.install(path, "asr")
     with pytest.raises(BadSetting, match="no CUDA device") as caught:
-        put_on(done.folder, path, "GPU", bench.settings)
+        put_on(done.folder, path, Serving(), bench.settings)
     assert "--unproved" in caught.value.help
-    put_on(done.folder, path, "GPU", bench.settings, proved=False)
+    put_on(done.folder, path, Serving(), bench.settings, proved=False)
     with pytest.raises(BadModel, match="GPU"), bench.served("asr"):
         pass
 
