@@ -1,10 +1,10 @@
 """Synthetic stretches and two sentences with known answers: prove that weights, code and numpy belong
 together."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
+from classifier import EmotionClassifier
 from numpy.typing import NDArray
 
 FOLDER = Path(__file__).parent
@@ -14,9 +14,6 @@ Arrays = dict[str, NDArray[np.generic]]
 
 def build() -> tuple[Arrays, Arrays]:
     """Inputs by name (a buzz of gliding pitch, and its end alone) and the answers these weights give."""
-    sys.path.insert(0, str(FOLDER))
-    from classifier import EmotionClassifier
-
     time = np.arange(int(RATE_HZ * SECONDS)) / RATE_HZ
     phase = 2 * np.pi * (140 * time + 60 * time**2)
     buzz = sum(np.sin(harmonic * phase) / harmonic for harmonic in range(1, 12))

@@ -36,7 +36,7 @@ class WordModel:
         """[k, K], adding up to 1."""
         logits = np.tile(self._bias, (len(texts), 1))
         for row, text in enumerate(texts):
-            known = [self._row[ngram] for ngram in set(ngrams(text)) if ngram in self._row]
+            known = [self._row[ngram] for ngram in dict.fromkeys(ngrams(text)) if ngram in self._row]
             if known:
                 logits[row] += self._weights[known].sum(0) / np.sqrt(len(known))
         raised = np.exp(logits - logits.max(1, keepdims=True, initial=-np.inf))
