@@ -10,12 +10,12 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from operators.chain import load_registry
-from operators.rules import cases, lint, schema, why
+from operators.rules import cases, lint, sca, schema, why
 from operators.rules.reader import nearest
 from server import config
 from server.doors import files, inspect
 from server.errors import BadInput
-from server.wiring import open_road
+from server.wiring import compiled, open_road
 
 app = typer.Typer(no_args_is_help=True, help="Work on rule packs.")
 Pack = Annotated[str, typer.Argument(help="A built-in name or a folder.")]
@@ -47,6 +47,34 @@ def schema_command() -> None:
     In VS Code: "yaml.schemas": {"rule.schema.json": "my_pack/*.yaml"}.
     """
     print(json.dumps(schema.rule_schema(load_registry()), ensure_ascii=False, indent=1))
+
+
+@app.command("import", epilog="Example: earshot rules import sca.json --out my_pack")
+def import_command(
+    source: Annotated[Path, typer.Argument(help="Rule objects of Alibaba SCA, as JSON.", exists=True)],
+    out: Annotated[Path, typer.Option(help="Folder of the new pack; must not exist or be empty.")],
+) -> None:
+    """Turn rules of another system into a pack. What cannot be carried over is listed, never dropped.
+
+    A rule is written whole or not at all. Exit status 1 when a rule was left out. Write cases beside the
+    rules afterwards; `rules check` says which are missing.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadInput(f"{out} is there and not empty", help="give a new folder")
+    try:
+        made = sca.read(source.read_text(encoding="utf-8-sig"), pack_id=out.name)
+    except (sca.NotCarried, UnicodeDecodeError) as error:
+        raise BadInput(f"{source}: {error}", help="export the rules with GetRule or ListRules") from None
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in made.files.items():
+        (out / name).write_text(text, encoding="utf-8")
+    compiled(str(out))
+    for line in made.carried:
+        print(f"carried over: {line}")
+    for line in made.left_out:
+        print(f"left out: {line}")
+    print(f"{len(made.carried)} rules in {out}, {len(made.left_out)} left out")
+    raise typer.Exit(int(bool(made.left_out)))
 
 
 @app.command("explain", epilog="Example: earshot rules explain threat call.wav --call-id call")
