@@ -27,6 +27,9 @@ _TAIL = """
 3. Name the module in your package's entry points: `[project.entry-points."earshot.operators"]`,
    `mine = "mypackage.operators"`.
 4. `load_registry()` finds it; a name that is taken is an error at start.
+
+`tests/operators/example_package` is such a package; a test installs it with pip and uses its operator in a
+rule.
 """
 
 

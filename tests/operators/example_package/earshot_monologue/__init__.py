@@ -1,0 +1,1 @@
+"""Operators of a third party: found by earshot through the entry point of this package."""
