@@ -84,7 +84,7 @@ class Plan:
             yield self._batch(open_places, frames[open_places[0]])
 
     def _batch(self, places: Sequence[int], longest: int) -> Batch:
-        """A full batch has the width's rows, another one the next number of three binary digits: few shapes."""
+        """A full batch has the width's rows, another one the next count of three binary digits."""
         width, count = self.width(longest), len(places)
         step = 1 << max(0, (count - 1).bit_length() - 3)
         rows = min(-(-count // step) * step, max(self.most_rows(width), count))

@@ -112,8 +112,11 @@ class Attention(nn.Module):
         query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
         bias = closed.expand(batch, self.heads, count, count)
         if self.relative:
-            places = self.position(positions).view(1, -1, self.heads, self.size).permute(0, 2, 3, 1)
-            bias = _shifted((query + self.position_bias) @ places) * (1 / math.sqrt(self.size)) + closed
+            places = self.position(positions).view(-1, self.heads, self.size).permute(1, 2, 0)
+            # one product a head over all rows: a product for each row would copy the positions for each
+            asking = ((query + self.position_bias) * (1 / math.sqrt(self.size))).transpose(0, 1)
+            scores = asking.reshape(self.heads, batch * count, self.size) @ places
+            bias = _shifted(scores.view(self.heads, batch, count, -1)) + closed
             query = query + self.content_bias
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, count, width))
@@ -121,10 +124,13 @@ class Attention(nn.Module):
 
 
 def _shifted(scores: Tensor) -> Tensor:
-    """Scores [B, H, S, 2S - 1] over distances to [B, H, S, S] over steps: row i starts i further left."""
-    batch, heads, count, distances = scores.shape
-    turned = functional.pad(scores, (1, 0)).view(batch, heads, distances + 1, count)
-    return turned[:, :, 1:].reshape(batch, heads, count, distances)[..., :count]
+    """Scores [H, B, S, 2S - 1] over distances to [B, H, S, S] over steps, without a copy.
+
+    Row i starts at distance S - 1 - i, so its start moves on by one place less than a row is long.
+    """
+    heads, batch, count, distances = scores.shape
+    by_head, by_row = scores.stride()[:2]
+    return scores.as_strided((batch, heads, count, count), (by_row, by_head, distances - 1, 1), count - 1)
 
 
 class Convolution(nn.Module):

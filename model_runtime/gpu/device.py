@@ -31,6 +31,7 @@ def choose(kind: str, number: int) -> torch.device:
             f"the model is to run on GPU {number}, but there are {torch.cuda.device_count()}\n"
             "help: name an existing one in instance_group's gpus, or in CUDA_VISIBLE_DEVICES"
         )
+    torch.cuda.set_device(number)
     # features are fp32 and stay so: TF32 would cost them three digits
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False

@@ -34,7 +34,8 @@ class _Slot:
 
     def _pair(self, samples: int) -> tuple[Tensor, Tensor]:
         host = self._host(samples, torch.int16)
-        return host, torch.zeros(samples, dtype=torch.int16, device=self._device) if self._locked else host
+        # empty: a kernel that filled it would run on another stream than the copies, and after them perhaps
+        return host, torch.empty(samples, dtype=torch.int16, device=self._device) if self._locked else host
 
     def _host(self, size: int, dtype: torch.dtype) -> Tensor:
         return torch.zeros(size, dtype=dtype, pin_memory=self._locked)

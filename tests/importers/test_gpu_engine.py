@@ -248,4 +248,5 @@ def test_a_missing_gpu_is_a_typed_error(torch: Any, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(device.torch.cuda, "device_count", lambda: 1)
     with pytest.raises(device.NoGpu, match="there are 1"):
         device.choose("GPU", 1)
+    monkeypatch.setattr(device.torch.cuda, "set_device", lambda number: None)
     assert device.choose("GPU", 0) == torch.device("cuda", 0)
