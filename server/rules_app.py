@@ -12,6 +12,7 @@ from rich.tree import Tree
 from operators.chain import load_registry
 from operators.rules import cases, lint, sca, schema, why
 from operators.rules.reader import nearest
+from operators.rules.sca_operators import NotCarried
 from server import config
 from server.doors import files, inspect
 from server.errors import BadInput
@@ -63,7 +64,7 @@ def import_command(
         raise BadInput(f"{out} is there and not empty", help="give a new folder")
     try:
         made = sca.read(source.read_text(encoding="utf-8-sig"), pack_id=out.name)
-    except (sca.NotCarried, UnicodeDecodeError) as error:
+    except (NotCarried, UnicodeDecodeError) as error:
         raise BadInput(f"{source}: {error}", help="export the rules with GetRule or ListRules") from None
     out.mkdir(parents=True, exist_ok=True)
     for name, text in made.files.items():

@@ -4,7 +4,7 @@ The only implementation: training reads it from here. Terms follow eGeMAPS (Eybe
 them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,7 @@ def _tables() -> dict[str, Floats]:
     hertz = np.arange(TURNED // 2 + 1) * RATE_HZ / TURNED
     phase = 2 * np.pi * hertz / RATE_HZ * np.arange(FRAME)[:, None]
     window = np.hanning(FRAME + 1)[:-1, None]
+    half = window[FRAME // 2 :] / 32768
     low, high = (2595 * np.log10(1 + edge / 700) for edge in (LOW_HZ, HIGH_HZ))
     edges = 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
     rising = (hertz[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
@@ -50,7 +51,8 @@ def _tables() -> dict[str, Floats]:
     inside = (hertz >= LOW_HZ) & (hertz < HIGH_HZ)
     place = (np.arange(BANDS)[:, None] + 0.5) * np.arange(1, CEPSTRA + 1)
     tables = {
-        "basis": np.concatenate([np.cos(phase), np.sin(phase)], 1) * window,
+        "even": np.cos(phase[: FRAME // 2]) * half,
+        "odd": np.sin(phase[1 : FRAME // 2]) * half[1:],
         "mel": triangles / np.maximum(triangles.sum(0), 1e-9),
         "cosine": np.cos(np.pi / BANDS * place) * np.sqrt(2 / BANDS),
         "lags": audible * turns / TURNED / normal,
@@ -87,19 +89,44 @@ class Voice:
 
 def measure(stretches: Sequence[Pcm]) -> Voice:
     """The measurements of stretches of speech at RATE_HZ, of any lengths above 0."""
-    pairs = [_measured(_Frames.of(pcm)) for pcm in stretches]
-    if not pairs:
+    groups = list(_groups([_frame_count(len(pcm)) for pcm in stretches]))
+    parts = [part for group in groups for part in _measured(_Frames.of(stretches[group]))]
+    if not parts:
         return Voice(np.zeros((0, 0), np.float32), np.zeros((0, len(AROUSAL)), np.float32))
-    return Voice(*(np.array(column, np.float32) for column in zip(*pairs, strict=True)))
+    return Voice(*(np.array(column, np.float32) for column in zip(*parts, strict=True)))
+
+
+FRAMES_AT_ONCE = 1000
+"""Frames of neighbouring stretches that are turned together: small stretches cost one step, not many."""
+
+
+def _frame_count(samples: int) -> int:
+    return 1 + max(0, samples - FRAME) // HOP
+
+
+def _groups(counts: Sequence[int]) -> Iterator[slice]:
+    """Runs of stretches with FRAMES_AT_ONCE frames or few more together."""
+    first = frames = 0
+    for place, count in enumerate(counts):
+        frames += count
+        if frames >= FRAMES_AT_ONCE:
+            yield slice(first, place + 1)
+            first, frames = place + 1, 0
+    if first < len(counts):
+        yield slice(first, len(counts))
 
 
 @dataclass(frozen=True)
 class _Frames:
-    """[n] or [n, …] of each frame."""
+    """The frames of several stretches, one behind the other: [n] or [n, …] of each frame."""
 
-    level_db: float
+    starts: NDArray[np.int64]
+    """[k] first frame of each stretch."""
+    counts: NDArray[np.int64]
+    level_db: NDArray[np.float64]
+    """[k]"""
     bands: Floats
-    """[n, BANDS] log power over the mean level."""
+    """[n, BANDS] log power over the mean level of the stretch."""
     shape: Floats
     """[n, 7] alpha ratio, Hammarberg index, three slopes, centroid in kHz, periodicity."""
     loudness_db: Floats
@@ -107,13 +134,16 @@ class _Frames:
     voiced: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, pcm: Pcm) -> "_Frames":
-        power = _power(pcm)
+    def of(cls, stretches: Sequence[Pcm]) -> "_Frames":
+        counts = np.array([_frame_count(len(pcm)) for pcm in stretches])
+        starts = np.cumsum(counts) - counts
+        power = _power(stretches, counts)
         sums = power @ _T["sums"]
         total = sums[:, 0] + np.float32(1e-9)
-        level = total.mean()
+        levels = np.add.reduceat(total, starts) / counts.astype(np.float32)
+        level = np.repeat(levels, counts)
         floor = level * np.float32(FLOOR)
-        decibels = 10 * np.log10(power + floor / _BINS_IN)
+        decibels = 10 * np.log10(power + floor[:, None] / _BINS_IN)
         loudness = 10 * np.log10(total / level + np.float32(FLOOR))
         pitch, periodicity = _pitch(power, floor)
         shape = [
@@ -123,33 +153,41 @@ class _Frames:
             sums[:, 3] / total,
             periodicity,
         ]
-        bands = np.log(power @ _T["mel"] + floor / _BINS_IN) - np.log(level / _BINS_IN)
+        bands = np.log(power @ _T["mel"] + floor[:, None] / _BINS_IN) - np.log(level / _BINS_IN)[:, None]
         voiced = (periodicity > VOICED_FROM) & (loudness > VOICED_DB)
-        level_db = float(10 * np.log10(level / _FULL_SCALE))
-        return cls(level_db, bands, np.stack(shape, 1), loudness, pitch, voiced)
+        level_db = 10 * np.log10(levels.astype(np.float64) / _FULL_SCALE)
+        return cls(starts, counts, level_db, bands, np.stack(shape, 1), loudness, pitch, voiced)
 
 
 _FULL_SCALE = float((np.hanning(FRAME + 1)[:-1] ** 2).sum() * TURNED / 2)
 """Summed power of noise at full scale."""
 
 
-def _power(pcm: Pcm) -> Floats:
-    """[n, bins] of whole frames, at least one; shorter sound is padded with silence."""
-    signal = np.zeros(max(FRAME, len(pcm)), np.float32)
-    signal[: len(pcm)] = pcm
-    signal /= 32768.0
-    frames = np.lib.stride_tricks.sliding_window_view(signal, FRAME)[::HOP]
-    turned = (frames - frames.mean(1, keepdims=True)) @ _T["basis"]
-    turned *= turned
-    half = turned.shape[1] // 2
-    power: Floats = turned[:, :half] + turned[:, half:]
-    return power
+def _power(stretches: Sequence[Pcm], counts: NDArray[np.int64]) -> Floats:
+    """[n, bins] of whole frames, at least one a stretch; shorter sound is padded with silence."""
+    frames = np.empty((counts.sum(), FRAME), np.float32)
+    at = 0
+    for pcm, count in zip(stretches, counts.tolist(), strict=True):
+        signal = np.zeros(max(FRAME, len(pcm)), np.float32)
+        signal[: len(pcm)] = pcm
+        frames[at : at + count] = np.lib.stride_tricks.sliding_window_view(signal, FRAME)[::HOP]
+        at += count
+    # The window is symmetric about sample FRAME / 2: sums and differences of the samples beside it have half
+    # the length, and the power spectrum does not see where a frame begins.
+    middle, mean = FRAME // 2, frames.mean(1, keepdims=True)
+    after, before = frames[:, middle + 1 :], frames[:, middle - 1 : 0 : -1]
+    even = np.concatenate([frames[:, middle : middle + 1] - mean, after + before - 2 * mean], 1)
+    real, imaginary = even @ _T["even"], (after - before) @ _T["odd"]
+    real *= real
+    imaginary *= imaginary
+    real += imaginary
+    return real
 
 
-def _pitch(power: Floats, floor: np.float32) -> tuple[Floats, Floats]:
+def _pitch(power: Floats, floor: Floats) -> tuple[Floats, Floats]:
     """Semitones over 100 Hz and periodicity 0..1 by autocorrelation over the window's own (Boersma 1993)."""
     correlation = power @ _T["lags"]
-    periodic = correlation[:, 1:] / (correlation[:, :1] + 0.02 * floor + np.float32(1e-12))
+    periodic = correlation[:, 1:] / (correlation[:, :1] + 0.02 * floor[:, None] + np.float32(1e-12))
     best = (periodic - _T["cost"]).argmax(1)
     rows, inner = np.arange(len(best)), np.clip(best, 1, periodic.shape[1] - 2)
     before, here, after = (periodic[rows, inner + step] for step in (-1, 0, 1))
@@ -158,53 +196,81 @@ def _pitch(power: Floats, floor: np.float32) -> tuple[Floats, Floats]:
     return 12 * np.log2(RATE_HZ / 100 / lag), np.clip(periodic[rows, best], 0, 1)
 
 
-def _measured(frames: _Frames) -> tuple[list[float], list[float]]:
-    """Statistics and arousal of one stretch."""
+def _measured(frames: _Frames) -> Iterator[tuple[Floats, list[float]]]:
+    """Statistics and arousal of each stretch."""
     loud = 1 / (1 + np.exp(-(frames.loudness_db + 12) / 2))
     rows = np.concatenate([frames.bands, frames.bands @ _T["cosine"], frames.shape], 1)
-    voiced = frames.voiced.astype(np.float32)
-    change = np.abs(rows[2:] - rows[:-2]) if len(rows) > 2 else np.zeros_like(rows[:1])
-    spoken = frames.shape if frames.voiced.any() else np.zeros_like(frames.shape)
-    pitch = _pitch_statistics(frames)
-    mean = _moments(rows, loud)
-    parts = [
-        *mean,
-        *_moments(change, loud[1:-1] if len(rows) > 2 else loud[:1]),
-        *_moments(spoken, voiced),
-        np.array(pitch),
-        _loudness_statistics(frames),
-        _rhythm(frames),
-    ]
-    share = float(voiced.mean())
-    active = frames.loudness_db[frames.loudness_db > ACTIVE_DB]
-    level = frames.level_db + (_quantiles(active, (0.8,))[0] if len(active) else 0.0)
-    tilt = float(mean[0][BANDS + CEPSTRA])
-    return np.concatenate(parts).tolist(), [level, pitch[2], pitch[4] - pitch[0], tilt, share]
+    change, inner = np.zeros_like(rows), np.zeros_like(loud)
+    change[:-2] = np.abs(rows[2:] - rows[:-2])
+    inner[:-2] = loud[1:-1]
+    ends = frames.starts + frames.counts
+    for edge in (ends - 1, np.maximum(ends - 2, 0)):  # their second next frame is another stretch's
+        inner[edge] = 0
+    moments = np.concatenate(
+        [
+            *_moments(rows, loud, frames.starts),
+            *_moments(change, inner, frames.starts),
+            *_moments(frames.shape, frames.voiced.astype(np.float32), frames.starts),
+        ],
+        1,
+    )
+    for place, (first, last) in enumerate(zip(frames.starts.tolist(), ends.tolist(), strict=True)):
+        yield _of_one(_Course.of(frames, slice(first, last)), moments[place], float(frames.level_db[place]))
 
 
-def _moments(rows: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """Weighted mean and deviation of each column."""
-    share = weight / (weight.sum() + np.float32(1e-6))
-    mean = share @ rows
-    away = rows - mean
-    return mean, np.sqrt(share @ (away * away) + np.float32(1e-6))
+@dataclass(frozen=True)
+class _Course:
+    """Loudness and pitch of one stretch, frame by frame."""
+
+    loudness_db: Floats
+    pitch_st: Floats
+    voiced: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, frames: _Frames, rows: slice) -> "_Course":
+        return cls(frames.loudness_db[rows], frames.pitch_st[rows], frames.voiced[rows])
+
+
+def _of_one(course: _Course, moments: Floats, level_db: float) -> tuple[Floats, list[float]]:
+    pitch = _pitch_statistics(course)
+    active = course.loudness_db[course.loudness_db > ACTIVE_DB]
+    level = level_db + (_quantiles(active, (0.8,))[0] if len(active) else 0.0)
+    tilt = float(moments[BANDS + CEPSTRA])
+    others = [np.array(pitch, np.float32), _loudness_statistics(course, active), _rhythm(course)]
+    arousal = [level, pitch[2], pitch[4] - pitch[0], tilt, float(course.voiced.mean())]
+    return np.concatenate([moments, *others]), arousal
+
+
+def _moments(rows: Floats, weight: Floats, starts: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Weighted mean and deviation [k, columns] of each stretch's rows."""
+    sums = np.add.reduceat(weight, starts) + np.float32(1e-6)
+    share = weight / np.repeat(sums, np.diff(starts, append=len(weight)))
+    mean = np.add.reduceat(share[:, None] * rows, starts, axis=0)
+    away = rows - np.repeat(mean, np.diff(starts, append=len(weight)), axis=0)
+    return mean, np.sqrt(np.add.reduceat(share[:, None] * away * away, starts, axis=0) + np.float32(1e-6))
 
 
 def _quantiles(values: Floats, points: Sequence[float]) -> list[float]:
     """Values at shares of the sorted row, between neighbours in proportion."""
-    ordered = np.sort(values)
-    return np.interp(np.array(points) * (len(ordered) - 1), np.arange(len(ordered)), ordered).tolist()
+    ordered = np.sort(values).tolist()
+    found = []
+    for point in points:
+        at = point * (len(ordered) - 1)
+        low = int(at)
+        high = min(low + 1, len(ordered) - 1)
+        found.append(ordered[low] + (at - low) * (ordered[high] - ordered[low]))
+    return found
 
 
-def _pitch_statistics(frames: _Frames) -> list[float]:
+def _pitch_statistics(course: _Course) -> list[float]:
     """Quantiles, spreads, and movement from frame to frame, in semitones; 0 where less than 3 are voiced."""
-    pitch = frames.pitch_st[frames.voiced]
+    pitch = course.pitch_st[course.voiced]
     if len(pitch) < 3:
         return [0.0] * 14
     middle = np.median(pitch)
     pitch = np.where(np.abs(pitch - middle) > LARGEST_LEAP, middle, pitch)
     points = _quantiles(pitch, (0.1, 0.25, 0.5, 0.75, 0.9))
-    step = np.diff(frames.pitch_st)[frames.voiced[1:] & frames.voiced[:-1]]
+    step = np.diff(course.pitch_st)[course.voiced[1:] & course.voiced[:-1]]
     if not len(step):
         step = np.zeros(1, np.float32)
     size, glide = np.minimum(np.abs(step), 6), step[np.abs(step) < 4]
@@ -214,27 +280,26 @@ def _pitch_statistics(frames: _Frames) -> list[float]:
     return [*points, *spreads, *map(float, movement)]
 
 
-def _loudness_statistics(frames: _Frames) -> Floats:
+def _loudness_statistics(course: _Course, active: Floats) -> Floats:
     """Quantiles and spread of the frames that are not pauses, and movement, in dB."""
-    active = frames.loudness_db[frames.loudness_db > ACTIVE_DB]
     quantiles = _quantiles(active, (0.1, 0.5, 0.8, 0.95)) if len(active) else [0.0] * 4
-    step = np.diff(frames.loudness_db) if len(frames.loudness_db) > 1 else np.zeros(1, np.float32)
+    step = np.diff(course.loudness_db) if len(course.loudness_db) > 1 else np.zeros(1, np.float32)
     spread = active.std() if len(active) else 0.0
     return np.array([*quantiles, spread, np.abs(step).mean(), step.std()], np.float32)
 
 
-def _rhythm(frames: _Frames) -> Floats:
+def _rhythm(course: _Course) -> Floats:
     """Share and length of voicing, onsets and loudness peaks a second, pauses."""
-    seconds = len(frames.voiced) * HOP / RATE_HZ
-    onsets = int((~frames.voiced[:-1] & frames.voiced[1:]).sum())
-    runs = max(1, onsets + int(frames.voiced[0]))
-    smooth = np.convolve(frames.loudness_db, np.array([1, 2, 3, 2, 1], np.float32) / 9, "same")[
-        : len(frames.voiced)
+    seconds = len(course.voiced) * HOP / RATE_HZ
+    onsets = int((~course.voiced[:-1] & course.voiced[1:]).sum())
+    runs = max(1, onsets + int(course.voiced[0]))
+    smooth = np.convolve(course.loudness_db, np.array([1, 2, 3, 2, 1], np.float32) / 9, "same")[
+        : len(course.voiced)
     ]
     middle = smooth[1:-1]
     peaks = ((middle > smooth[:-2]) & (middle >= smooth[2:]) & (middle > -12)).sum()
-    pauses = (frames.loudness_db < VOICED_DB).mean()
-    voiced = frames.voiced.sum()
+    pauses = (course.loudness_db < VOICED_DB).mean()
+    voiced = course.voiced.sum()
     return np.array(
-        [voiced / len(frames.voiced), onsets / seconds, voiced / runs, pauses, peaks / seconds], np.float32
+        [voiced / len(course.voiced), onsets / seconds, voiced / runs, pauses, peaks / seconds], np.float32
     )
