@@ -1,9 +1,15 @@
 """Operators on the normal form."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import pytest
 
 from operators.chain import Plan, check_use, load_registry
-from operators.numbers.column import normal_column
+from operators.columns import Found, turn_hits
+from operators.numbers.column import either_form, normal_column
+from operators.spec import Hits, Params, Scan
+from operators.table import CallTable
 from operators.testing import call
 
 
@@ -52,3 +58,22 @@ def test_uses_keep_their_places_beside_one_another() -> None:
 
 def test_an_empty_table_has_an_empty_column() -> None:
     assert normal_column(call("")).offsets.tolist() == [0]
+
+
+def test_each_use_stays_unknown_for_its_own_reason() -> None:
+    def undecided(uses: Sequence[Params]) -> Scan:
+        unknown = np.array([[use["undecided"]] for use in uses], np.bool_)
+        reasons = {number: use["why"] for number, use in enumerate(uses) if use["undecided"]}
+        nothing = np.zeros(0, np.int64)
+        none = Found(use=np.zeros(0, np.int32), row=nothing, value=np.zeros(0))
+
+        def scan(table: CallTable) -> Hits:
+            return turn_hits(table, none, chars=(nothing, nothing), unknown=unknown, reasons=reasons)
+
+        return scan
+
+    asked = [("normal", False, ""), ("said", True, "a"), ("normal", True, "b"), ("said", False, "")]
+    uses = [{"on": on, "undecided": undecided_, "why": why} for on, undecided_, why in asked]
+    hits = either_form(uses, undecided)(call("A 五千好"))
+    assert hits.unknown[:, 0].tolist() == [False, True, True, False]
+    assert hits.reasons == {1: "a", 2: "b"}
