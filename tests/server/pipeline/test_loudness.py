@@ -6,6 +6,8 @@ import pytest
 from server.pipeline.call import Turn
 from server.pipeline.loudness import loudness_db, measured
 from server.pipeline.models import Pcm
+from server.pipeline.session import Road
+from tests.sounds import demo_call
 
 RATE_HZ = 8000
 
@@ -39,3 +41,11 @@ def test_each_turn_is_measured_on_its_own_side() -> None:
     ]
     levels = [turn.loudness_db for turn in measured(turns, sides, RATE_HZ)]
     assert levels == pytest.approx([-20, -30, -10], abs=0.1)
+
+
+def test_the_turns_of_a_call_are_measured_and_those_of_a_transcript_are_not(road: Road) -> None:
+    heard = road.inspect_audio(demo_call("compliant"), call_id="x", meta={}).table
+    assert heard is not None and heard.n_turns and not heard.lacks("loudness").any()
+    assert ((heard.turn_loudness_db > -60) & (heard.turn_loudness_db < 0)).all()
+    read = road.inspect_transcript({"turns": [{"role": "agent", "text": "您好"}]}, call_id="x").table
+    assert read is not None and np.isnan(read.turn_loudness_db).all()
