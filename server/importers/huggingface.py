@@ -80,20 +80,12 @@ def _sound(source: Path, folder: Path, wishes: Wishes) -> Draft:
     model = load(source, "AutoModelForAudioClassification")
     masked = bool(extractor.return_attention_mask)
 
-    class Logits(torch.nn.Module):  # type: ignore[misc, name-defined]
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, *inputs: Any) -> Any:
-            return self.model(*inputs).logits
-
     waves = torch.randn(2, extractor.sampling_rate)
     inputs = {"input_values": waves}
     if masked:
         inputs["attention_mask"] = torch.ones(2, extractor.sampling_rate, dtype=torch.long)
         inputs["attention_mask"][1, extractor.sampling_rate // 2 :] = 0
-    write_network(Logits(), inputs, folder / NETWORK_FILE)
+    _write_network(model, inputs, folder / NETWORK_FILE)
     classifier, labels = _labels(model.config, wishes)
     waveform = Waveform(
         extractor.sampling_rate, bool(extractor.do_normalize), "attention_mask" if masked else ""
@@ -103,7 +95,7 @@ def _sound(source: Path, folder: Path, wishes: Wishes) -> Draft:
 
 
 def _text(source: Path, folder: Path, wishes: Wishes) -> Draft:
-    transformers, torch = library("transformers", EXTRA), library("torch", EXTRA)
+    transformers = library("transformers", EXTRA)
     with reading(source, "the folder's tokenizer files"):
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, local_files_only=True, use_fast=True)
     if not tokenizer.is_fast:
@@ -114,16 +106,8 @@ def _text(source: Path, folder: Path, wishes: Wishes) -> Draft:
     taken = inspect.signature(model.forward).parameters
     names = tuple(name for name in tokenizer.model_input_names if name in taken)
 
-    class Logits(torch.nn.Module):  # type: ignore[misc, name-defined]
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, *inputs: Any) -> Any:
-            return self.model(**dict(zip(names, inputs, strict=True))).logits
-
     example = tokenizer(["您好请问是王先生吗", "好"], padding=True, return_tensors="pt")
-    write_network(Logits(), {name: example[name] for name in names}, folder / NETWORK_FILE)
+    _write_network(model, {name: example[name] for name in names}, folder / NETWORK_FILE)
     tokenizer.backend_tokenizer.save(str(folder / TOKENIZER_FILE))
     classifier, labels = _labels(model.config, wishes)
     longest = _longest(tokenizer, model.config)
@@ -157,12 +141,21 @@ def _labels(config: Any, wishes: Wishes) -> tuple[Classifier, tuple[str, ...]]:
     return classifier, renamed(names, wishes)
 
 
-def write_network(network: Any, inputs: Mapping[str, Any], path: Path) -> None:
-    """Write a module as ONNX, batch and length of every input free."""
+def _write_network(model: Any, inputs: Mapping[str, Any], path: Path) -> None:
+    """Write a model's logits as ONNX, batch and length of every input free."""
     torch = library("torch", EXTRA)
+
+    class Logits(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, *values: Any) -> Any:
+            return self.model(**dict(zip(inputs, values, strict=True))).logits
+
     axes = {name: {0: "B", 1: "T"} for name in inputs} | {"logits": {0: "B"}}
     with torch.no_grad(), reading(path, "a network that can be written as ONNX"):
         torch.onnx.export(
-            network.eval(), tuple(inputs.values()), str(path), input_names=list(inputs),
+            Logits().eval(), tuple(inputs.values()), str(path), input_names=list(inputs),
             output_names=["logits"], dynamic_axes=axes, opset_version=_OPSET, dynamo=False,
         )  # fmt: skip

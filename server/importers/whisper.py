@@ -1,8 +1,4 @@
-"""Whisper as a Hugging Face folder: encoder and decoder become two ONNX networks, the decoder with its cache.
-
-transformers reads the folder; the written networks call its layers' own projections, so that keys and values
-can be handed in and out as plain tensors.
-"""
+"""Whisper as a Hugging Face folder: transformers reads it, whisper_torch writes its networks."""
 
 import json
 from collections.abc import Mapping
@@ -17,12 +13,12 @@ from server.errors import BadCheckpoint
 from server.importers import filters
 from server.importers.draft import ASR, Draft, Wishes, library, reading, wanted, write_tokens
 from server.importers.huggingface import EXTRA, load
+from server.importers.whisper_torch import write_decoder, write_encoder
 
 EXPECTED = (
     "a Hugging Face folder of Whisper: config.json, generation_config.json, preprocessor_config.json, "
     "tokenizer files and all weights"
 )
-_OPSET = 17
 _GUARD = 1e-10
 _DEFAULT_INITIAL_TIMESTAMP = 50
 
@@ -45,8 +41,8 @@ def build(source: Path, folder: Path, wishes: Wishes) -> Draft:
         about = transformers.GenerationConfig.from_pretrained(source, local_files_only=True)
     model = load(source, "WhisperForConditionalGeneration")
     how = _how(model, about, tokenizer, wishes)
-    _write_encoder(model, folder / ENCODER_FILE)
-    _write_decoder(model, folder / DECODER_FILE)
+    write_encoder(model, folder / ENCODER_FILE)
+    write_decoder(model, folder / DECODER_FILE)
     write_tokens(_texts(tokenizer, how.special_from), folder)
     front_end = _front_end(extractor, folder)
     remarks = (f"the language is {wishes.language}, told to the model at every segment",)
@@ -110,88 +106,3 @@ def _byte_alphabet() -> Mapping[str, int]:
     return {chr(byte): byte for byte in plain} | {
         chr(0x100 + place): byte for place, byte in enumerate(others)
     }
-
-
-def _write_encoder(model: Any, path: Path) -> None:
-    torch = library("torch", EXTRA)
-    layers, width = model.model.decoder.layers, model.config.d_model // model.config.decoder_attention_heads
-
-    class Encoder(torch.nn.Module):  # type: ignore[misc, name-defined]
-        def __init__(self) -> None:
-            super().__init__()
-            self.encoder, self.layers = model.model.encoder, layers
-
-        def forward(self, features: Any) -> Any:
-            states = self.encoder(features).last_hidden_state
-            pairs = [
-                (layer.encoder_attn.k_proj(states), layer.encoder_attn.v_proj(states))
-                for layer in self.layers
-            ]
-            return tuple(
-                torch.stack([_parted(side, width) for side in sides]) for sides in zip(*pairs, strict=True)
-            )
-
-    features = torch.zeros(1, model.config.num_mel_bins, 2 * model.config.max_source_positions)
-    with torch.no_grad(), reading(path, "a network that can be written as ONNX"):
-        torch.onnx.export(
-            Encoder().eval(), (features,), str(path), input_names=["features"],
-            output_names=["cross_keys", "cross_values"], opset_version=_OPSET, dynamo=False,
-        )  # fmt: skip
-
-
-def _parted(states: Any, width: int) -> Any:
-    """[B, T, heads · width] → [B, heads, T, width]."""
-    return states.unflatten(-1, (-1, width)).transpose(1, 2)
-
-
-def _write_decoder(model: Any, path: Path) -> None:
-    torch = library("torch", EXTRA)
-    config, decoder = model.config, model.model.decoder
-    width = config.d_model // config.decoder_attention_heads
-
-    def attended(block: Any, states: Any, keys: Any, values: Any, bias: Any) -> Any:
-        queries = _parted(block.q_proj(states) * width**-0.5, width)
-        shares = torch.softmax(queries @ keys.transpose(-1, -2) + bias, dim=-1)
-        return block.out_proj((shares @ values).transpose(1, 2).flatten(2))
-
-    class Decoder(torch.nn.Module):  # type: ignore[misc, name-defined]
-        def __init__(self) -> None:
-            super().__init__()
-            self.decoder, self.words = decoder, model.proj_out
-
-        def forward(
-            self, tokens: Any, past_keys: Any, past_values: Any, cross_keys: Any, cross_values: Any
-        ) -> Any:
-            before, count = past_keys.shape[3], tokens.shape[1]
-            places = torch.arange(count) + before
-            states = self.decoder.embed_tokens(tokens) + self.decoder.embed_positions.weight[places]
-            later = torch.arange(count + before)[None, :] > places[:, None]
-            bias = torch.zeros(count, count + before).masked_fill(later, -1e9)
-            keys, values = [], []
-            for place, layer in enumerate(self.decoder.layers):
-                seen = layer.self_attn_layer_norm(states)
-                keys.append(torch.cat([past_keys[place], _parted(layer.self_attn.k_proj(seen), width)], 2))
-                values.append(
-                    torch.cat([past_values[place], _parted(layer.self_attn.v_proj(seen), width)], 2)
-                )
-                states = states + attended(layer.self_attn, seen, keys[-1], values[-1], bias)
-                seen = layer.encoder_attn_layer_norm(states)
-                states = states + attended(
-                    layer.encoder_attn, seen, cross_keys[place], cross_values[place], 0.0
-                )
-                seen = layer.activation_fn(layer.fc1(layer.final_layer_norm(states)))
-                states = states + layer.fc2(seen)
-            logits = self.words(self.decoder.layer_norm(states[:, -1:]))
-            return logits, torch.stack(keys), torch.stack(values)
-
-    shape = (config.decoder_layers, 1, config.decoder_attention_heads)
-    past = torch.zeros(*shape, 2, width)
-    cross = torch.zeros(*shape, config.max_source_positions, width)
-    names = ["tokens", "past_keys", "past_values", "cross_keys", "cross_values"]
-    with torch.no_grad(), reading(path, "a network that can be written as ONNX"):
-        torch.onnx.export(
-            Decoder().eval(), (torch.zeros(1, 3, dtype=torch.long), past, past, cross, cross), str(path),
-            input_names=names, output_names=["logits", "keys", "values"], opset_version=_OPSET, dynamo=False,
-            dynamic_axes={"tokens": {1: "N"}, "past_keys": {3: "P"}, "past_values": {3: "P"},
-                          "keys": {3: "Q"}, "values": {3: "Q"}},
-        )  # fmt: skip
