@@ -252,3 +252,36 @@ def _join_offsets(parts: Sequence[Int64]) -> Int64:
     return np.concatenate(
         [parts[0][:1], *(part[1:] + start for part, start in zip(parts, starts, strict=False))]
     )
+
+
+def part(table: CallTable, first: int, end: int) -> CallTable:
+    """Calls ``first`` up to ``end`` of ``table`` as a table of their own, columns as views where possible."""
+    turns = slice(int(table.turn_offsets[first]), int(table.turn_offsets[end]))
+    spans: dict[str, tuple[int, int]] = {
+        "turn_offsets": (first, end),
+        "text_offsets": (turns.start, turns.stop),
+        "char_offsets": (turns.start, turns.stop),
+        "speech_offsets": (first * SIDES, end * SIDES),
+    }
+    values = {name: slice(*getattr(table, name)[[a, b]].tolist()) for name, (a, b) in spans.items()}
+    cut: dict[str, Any] = {"emotion_labels": table.emotion_labels, "tag_labels": table.tag_labels}
+    cut["call_ids"] = table.call_ids[first:end]
+    cut["meta"] = {name: column[first:end] for name, column in table.meta.items()}
+    for column in fields(CallTable):
+        if column.name in cut:
+            continue
+        if column.name in spans:
+            a, b = spans[column.name]
+            cut[column.name] = getattr(table, column.name)[a : b + 1] - values[column.name].start
+            continue
+        cut[column.name] = getattr(table, column.name)[_rows_of(column.name, first, end, turns, values)]
+    return CallTable(**cut)
+
+
+def _rows_of(name: str, first: int, end: int, turns: slice, values: Mapping[str, slice]) -> slice:
+    """The rows of column ``name`` that belong to the calls ``first`` up to ``end``."""
+    if name in ("duration_ms", "has_times", "separated", "has_audio"):
+        return slice(first, end)
+    stem = name.partition("_")[0]
+    ragged = stem in ("text", "char", "speech")
+    return values[f"{stem}_offsets"] if ragged else turns

@@ -5,6 +5,7 @@ EarshotError
 │   ├── BadMedia          … a file that cannot be decoded; ``code`` from the closed list below
 │   ├── BadTranscript     … a transcript or its metadata
 │   ├── BadRules          … a rule pack
+│   ├── BadHistory        … a file of kept calls
 │   └── BadCheckpoint     … a model of another toolkit
 ├── TooLarge              RESOURCE_EXHAUSTED   413
 ├── Busy                  RESOURCE_EXHAUSTED   429
@@ -62,6 +63,10 @@ class BadTranscript(BadInput):
 
 class BadRules(BadInput):
     """A rule pack that cannot be read or compiled."""
+
+
+class BadHistory(BadInput):
+    """A file of kept calls that cannot be read or written: foreign, cut off, damaged, or too new."""
 
 
 class BadCheckpoint(BadInput):

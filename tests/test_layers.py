@@ -44,6 +44,8 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "server.pipeline",
         ("operators", "server.pipeline", "server.config", "server.errors", "server.telemetry"),
     ),
+    ("server.adapters.store_columns", ("operators.table",)),
+    ("server.adapters.store", ("operators.table", "server.adapters.store_columns", "server.errors")),
     (
         "server.adapters",
         ("server.adapters", "server.pipeline", "server.config", "server.errors", "server.telemetry"),
@@ -81,7 +83,11 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("server.__main__", ("server", "operators")),
     ("server", ()),
 )
-OUTSIDE = {"tritonclient": ("server.adapters.triton",), "redis": ("server.adapters.streams",)}
+OUTSIDE = {
+    "tritonclient": ("server.adapters.triton",),
+    "redis": ("server.adapters.streams",),
+    "pyarrow": ("server.adapters.store",),
+}
 OURS = ("server", "operators", "model_runtime", "training", "bench", "demo", "tests")
 
 

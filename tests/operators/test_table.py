@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from operators.table import TableError, check, concat
+from operators.table import TableError, check, concat, part
 from operators.testing import call
 
 TABLE = call("A 0-2 您好 | C 3-4 喂")
@@ -67,3 +67,17 @@ def test_a_table_without_loudness_has_unknown_loudness() -> None:
         check(replace(TABLE, turn_loudness_db=np.zeros(1, np.float32)))
     joined = check(concat([call("A 您好 @-20dB"), TABLE]))
     assert joined.lacks("loudness").tolist() == [False, True]
+
+
+def test_a_part_is_its_calls_alone() -> None:
+    calls = [TABLE, call("", {"x": 2}), call("A 您好 | C 喂", {"x": 1}), TABLE]
+    joined = concat(calls)
+    for first, end in ((0, 0), (0, 1), (1, 2), (1, 3), (3, 4), (0, 4)):
+        cut = check(part(joined, first, end))
+        assert cut.n_calls == end - first
+        whole = concat(calls[first:end]) if first < end else cut
+        assert [cut.turn_text(turn) for turn in range(cut.n_turns)] == [
+            whole.turn_text(turn) for turn in range(whole.n_turns)
+        ]
+        for name in ("char_offsets", "char_start_ms", "speech_offsets", "speech_end_ms", "turn_end_ms"):
+            np.testing.assert_array_equal(getattr(cut, name), getattr(whole, name), err_msg=name)
