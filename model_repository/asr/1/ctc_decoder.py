@@ -22,15 +22,15 @@ FRAME_MS = 80.0
 class Weights(NamedTuple):
     """Log-linear weights, tuned on a development writer."""
 
-    syllable: float = 0.8
-    language: float = 0.3
-    bonus: float = 2.5
-    tone_cost: float = 1.0
-    reading: float = 0.15
-    speaks: float = 0.3
+    syllable: float = 0.7
+    language: float = 0.45
+    bonus: float = 3.0
+    tone_cost: float = 0.2
+    reading: float = 0.5
+    speaks: float = 0.2
     beam: int = 24
-    temperature: float = 0.8
-    context: float = 2.0
+    temperature: float = 1.0
+    context: float = 1.5
 
 
 class Units(NamedTuple):
