@@ -70,7 +70,10 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("model_runtime", ("model_runtime",)),
     ("server.importers", ("server.importers", "model_runtime", "server.errors")),
     ("server.reference", ("server.config",)),
-    ("server.evaluation", ("server.evaluation", "server.errors", "operators.table")),
+    (
+        "server.evaluation",
+        ("server.evaluation", "server.errors", "server.pipeline.models", "operators.table"),
+    ),
     ("server.importing", ("server.importers", "server.adapters", "server.config", "server.errors")),
     (
         "server.wiring",

@@ -9,6 +9,7 @@ from typing import Any
 from operators.table import ROLES
 from server.evaluation.labelled import Fault, Line, content, read_lines, sift, sources, suffix
 from server.evaluation.recordings import group_column, nothing_usable
+from server.pipeline.models import also_said
 
 _SHORT = {"a": "agent", "c": "customer", "o": "other"}
 _ID = re.compile(r"\bid=(\S+)")
@@ -17,7 +18,7 @@ _ADVICE = 'write {"text": "…", "role": "agent", "previous": "…", "tags": ["�
 
 @dataclass(frozen=True)
 class Turn:
-    """One labelled turn, and the text of the turn before it in its call."""
+    """One labelled turn, and what the tag model is told of the turns before it in its call."""
 
     where: str
     text: str
@@ -71,7 +72,7 @@ def _calls(path: Path) -> Iterator[Line | Fault]:
             role, said = _SHORT[cells[0]], cells[1].strip()
             fields = {"text": said, "role": role, "previous": previous, "tags": "".join(cells[2:])}
             yield Line(path, number, {**fields, "call": call, "writer": path.stem})
-            previous = said
+            previous = also_said(previous, role, said)
 
 
 def _transcript(line: Line) -> Iterator[Line | Fault]:
@@ -85,7 +86,8 @@ def _transcript(line: Line) -> Iterator[Line | Fault]:
     previous = ""
     for turn in turns:
         yield Line(line.path, line.number, {**shared, "previous": previous, **turn})
-        previous = turn["text"] if isinstance(turn.get("text"), str) else ""
+        if isinstance(turn.get("text"), str) and isinstance(turn.get("role"), str):
+            previous = also_said(previous, _SHORT.get(turn["role"], turn["role"]), turn["text"])
 
 
 def _turn(line: Line, column: str) -> Turn | Fault:

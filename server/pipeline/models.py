@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pcm = NDArray[np.int16]
+TURNS_BEFORE = 6
+"""Turns before a turn that the tag model is told of."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ class Feelings:
     """[T, K] scores 0..1 of what is said."""
     arousal: NDArray[np.float32] | None = None
     """[T, F] measurements of the voice, see server.pipeline.emotion.AROUSAL."""
+
+
+def also_said(previous: str, role: str, text: str) -> str:
+    """What is told of the turns before the next one: a line more, behind its role; the last TURNS_BEFORE."""
+    lines = [*previous.splitlines(), f"{role}:{' '.join(text.split())}"]
+    return "\n".join(lines[-TURNS_BEFORE:])
 
 
 class Models(Protocol):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from time import monotonic
 from types import TracebackType
 from typing import Any
@@ -16,7 +17,7 @@ from server.errors import BadInput, DeadlineOver
 from server.pipeline import emotion, loudness, report, speech, transcript, turns
 from server.pipeline.call import Audio, Call, Speech
 from server.pipeline.decode import Decoder
-from server.pipeline.models import Models, Pcm
+from server.pipeline.models import Models, Pcm, also_said
 
 SHORTEST_EMOTION_MS = 300
 """Less sound than this says nothing about a feeling; such turns are widened to it."""
@@ -256,7 +257,10 @@ def _scored(
     felt = road.pool.submit(
         models.feelings, excerpts, texts, emotion.speakers(call.turns), deadline_s=clock.left_s()
     )
-    tags = models.tag_turns(texts, roles, ["", *texts[:-1]], deadline_s=clock.left_s())
+    told = accumulate(
+        zip(roles, texts, strict=True), lambda before, turn: also_said(before, *turn), initial=""
+    )
+    tags = models.tag_turns(texts, roles, list(told)[:-1], deadline_s=clock.left_s())
     feelings = emotion.of_turns(call.turns, models.emotion, felt.result())
     return replace(call, turns=turns.scored(call.turns, feelings, (models.tags.labels, tags)))
 

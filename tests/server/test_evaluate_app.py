@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from server import config, evaluate_app
 from server.errors import EarshotError
-from server.pipeline.models import Models
+from server.pipeline.models import Models, also_said
 from server.pipeline.session import Road
 from tests.sounds import silence
 
@@ -137,7 +138,10 @@ def test_tags(earshot: Earshot, road: Road, tmp_path: Path) -> None:
         ["您好我是银行的客服请问是王芳女士吗", "我是", "今天不还就去你家"],
         ["agent", "customer", "agent"],
     )
-    scores = road.models.tag_turns(texts, roles, ["", *texts[:-1]], deadline_s=30)
+    told = accumulate(
+        zip(roles, texts, strict=True), lambda before, turn: also_said(before, *turn), initial=""
+    )
+    scores = road.models.tag_turns(texts, roles, list(told)[:-1], deadline_s=30)
     labels = road.models.tags.labels
     lines = ["#call id=c1"]
     for text, role, row in zip(texts, roles, scores, strict=True):

@@ -4,8 +4,8 @@ import csv
 import json
 import re
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,12 @@ PHRASE_INTENTS = {
 }  # fmt: skip
 """Intents of the public debt-collection phrases that are one of our tags. Bare yes and no are left out."""
 
+LABELLED, UNLABELLED = None, frozenset[str]()
+"""``known`` of a turn whose role's tags are all certain, and of one that only stands before another."""
+
 _ASKED_WHO = "请问您是张先生本人吗"
 _ASKED_WHEN = "那您这边什么时候能还进来呢"
+_CLAUSE_END = re.compile(r"[。！？；!?;\n…]+|(?<=.{14})[，,、：:]")
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,17 @@ class Turn:
 
     text: str
     role: str
-    previous: str = ""
     tags: frozenset[str] = frozenset()
-    known: frozenset[str] | None = None
+    known: frozenset[str] | None = LABELLED
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Turns in order; ``source`` is the writer or the corpus."""
+
+    turns: tuple[Turn, ...]
+    source: str
     weight: float = 1.0
-    source: str = field(default="", compare=False)
 
 
 def tag_labels(catalogue: Path) -> tuple[str, ...]:
@@ -53,35 +63,34 @@ def _tags(catalogue: Path) -> list[dict[str, Any]]:
     return loaded
 
 
-def dialogues(folder: Path) -> Iterator[Turn]:
-    """Turns of the project's labelled calls; ``source`` is the writer (the file's stem)."""
-    for path in sorted(folder.glob("*.txt")):
-        previous = ""
-        for line in path.read_text(encoding="utf-8").splitlines():
+def dialogues(folders: Iterable[Path]) -> Iterator[Talk]:
+    """The project's labelled calls; the source is the writer (the file's stem)."""
+    for path in sorted(path for folder in folders for path in folder.glob("writer_*.txt")):
+        turns: list[Turn] = []
+        for line in [*path.read_text(encoding="utf-8").splitlines(), "#call"]:
             if line.startswith("#call"):
-                previous = ""
+                if turns:
+                    yield Talk(tuple(turns), path.stem)
+                turns = []
             if line[:2] not in ("a|", "c|"):
                 continue
             role, text, tags = [*line.split("|"), ""][:3]
             names = frozenset(tag.strip() for tag in tags.split(",") if tag.strip())
-            yield Turn(
-                text.strip(), "agent" if role == "a" else "customer", previous, names, source=path.stem
-            )
-            previous = text.strip()
+            turns.append(Turn(text.strip(), "agent" if role == "a" else "customer", names))
 
 
-def catalogue_examples(catalogue: Path) -> Iterator[Turn]:
+def catalogue_examples(catalogue: Path) -> Iterator[Talk]:
     """The catalogue's positive and negative utterances of each tag."""
     for tag in _tags(catalogue):
         for positive in tag["pos"]:
             text, also = (positive["t"], positive["also"]) if isinstance(positive, dict) else (positive, [])
             names = frozenset([tag["id"], *([also] if isinstance(also, str) else also)])
-            yield Turn(text, tag["role"], tags=names, source="catalogue")
+            yield Talk((Turn(text, tag["role"], names),), "catalogue")
         for negative in tag["neg"]:
-            yield Turn(negative["t"], negative["by"], tags=frozenset(negative["is"]), source="catalogue")
+            yield Talk((Turn(negative["t"], negative["by"], frozenset(negative["is"])),), "catalogue")
 
 
-def phrases(folder: Path) -> Iterator[Turn]:
+def phrases(folder: Path) -> Iterator[Talk]:
     """Customer phrases of a public debt-collection bot, where their intent is one of our tags."""
     intent, seen = "", set()
     for path in sorted(folder.glob("nlu*.md")):
@@ -92,12 +101,11 @@ def phrases(folder: Path) -> Iterator[Turn]:
                 seen.add((intent, line))
                 tag = PHRASE_INTENTS[intent]
                 asked = _ASKED_WHEN if tag in ("c_promise_to_pay", "c_hardship_negotiate") else _ASKED_WHO
-                yield Turn(
-                    line[2:].strip(), "customer", asked, frozenset([tag]), weight=0.5, source="phrases"
-                )
+                answer = Turn(line[2:].strip(), "customer", frozenset([tag]))
+                yield Talk((Turn(asked, "agent", known=UNLABELLED), answer), "phrases", 0.5)
 
 
-def insults(path: Path, limit: int) -> Iterator[Turn]:
+def insults(path: Path, limit: int) -> Iterator[Talk]:
     """Short comments marked offensive or not: for the insult tag alone, and lightly (they are not calls)."""
     kept = {0: 0, 1: 0}
     with path.open(encoding="utf-8-sig", newline="") as file:
@@ -107,15 +115,15 @@ def insults(path: Path, limit: int) -> Iterator[Turn]:
                 continue
             kept[label] += 1
             tags = frozenset(["a_insult"] if label else [])
-            yield Turn(row["TEXT"], "agent", "", tags, frozenset(["a_insult"]), 0.15, "comments")
+            yield Talk((Turn(row["TEXT"], "agent", tags, frozenset(["a_insult"])),), "comments", 0.15)
 
 
-def harmless(folder: Path) -> dict[str, list[Turn]]:
-    """Turns of talk that has nothing to do with debts, by corpus; only violations are known to be absent."""
+def harmless(folder: Path) -> dict[str, list[Talk]]:
+    """Talk that has nothing to do with debts, by corpus; only violations are known to be absent."""
     certain = frozenset([*VIOLATIONS, *CUSTOMER_BUSINESS])
     return {
-        name: _alternate(lines, certain, name)
-        for name, lines in (
+        name: [_alternate(lines, certain, name) for lines in talks if lines]
+        for name, talks in (
             ("crosswoz", _crosswoz(folder / "crosswoz/val.json.zip")),
             ("kdconv", _kdconv(folder / "kdconv")),
             ("cped", _cped(folder / "cped/first_half.csv")),
@@ -124,16 +132,35 @@ def harmless(folder: Path) -> dict[str, list[Turn]]:
     }
 
 
-def _alternate(talks: Iterator[list[str]], certain: frozenset[str], name: str) -> list[Turn]:
-    """Both sides of each talk as turns."""
-    turns = []
-    for talk in talks:
-        previous = ""
-        for index, text in enumerate(talk):
-            role = "agent" if index % 2 else "customer"
-            turns.append(Turn(text, role, previous, frozenset(), certain, 0.5, name))
-            previous = text
-    return turns
+def public_texts(folder: Path) -> dict[str, list[str]]:
+    """Utterances of all public corpora, whatever is in them, by corpus: text to learn the language from."""
+    text = {
+        "fraud": _talk_lines(_phone(folder / "teleantifraud_synthetic/fraud_dialogues.jsonl")),
+        "phone": _talk_lines(_phone(folder / "teleantifraud_synthetic/normal_dialogues.jsonl")),
+        "cped": _column(folder / "cped/first_half.csv", "Utterance"),
+        "comments": _column(folder / "cold/train.csv", "TEXT"),
+        "crosswoz": _talk_lines(_crosswoz(folder / "crosswoz/val.json.zip")),
+        "kdconv": _talk_lines(_kdconv(folder / "kdconv")),
+    }
+    return {
+        name: [piece for line in lines for piece in _CLAUSE_END.split(line)] for name, lines in text.items()
+    }
+
+
+def _talk_lines(talks: Iterator[list[str]]) -> list[str]:
+    return [line for talk in talks for line in talk]
+
+
+def _column(path: Path, name: str) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [row[name] for row in csv.DictReader(file)]
+
+
+def _alternate(lines: list[str], certain: frozenset[str], name: str) -> Talk:
+    """Both sides of a talk as turns."""
+    sides = ("customer", "agent")
+    turns = (Turn(text, sides[index % 2], known=certain) for index, text in enumerate(lines))
+    return Talk(tuple(turns), name, 0.5)
 
 
 def _crosswoz(path: Path) -> Iterator[list[str]]:

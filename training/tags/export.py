@@ -1,108 +1,161 @@
-"""The layer as an ONNX graph: n-gram ids and role in, calibrated scores out; weights stored as int8."""
+"""The network as two ONNX graphs, a turn alone and a turn among others; weights int8 with a scale a row."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
 
-from training.tags.features import FAMILY_WEIGHTS
-from training.tags.fit import SIDES, Calibration, Layer
+from training.tags.batches import SIDES
+from training.tags.calibrate import Calibration
+from training.tags.letters import ROLES, STRIDE, TURNS_BEFORE
+from training.tags.network import Tagger
 
-ROLES = ("agent", "customer", "other")
 OPSET = 17
+SMALLEST = 1024
+"""Weights with fewer values stay float32."""
 
 
-def quantised(weights: NDArray[np.float64]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """int8 [K, N] and the scale [N] that brings each column back."""
-    scale = np.maximum(np.abs(weights).max(0), 1e-9) / 127
-    return np.rint(weights / scale).astype(np.int8), scale.astype(np.float32)
+class _Encoder(nn.Module):
+    def __init__(self, network: Tagger) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, characters: Tensor, sounds: Tensor, roles: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """States [U, T / STRIDE, d], what later turns see of them, and vectors."""
+        states, real = self.network.encoder(characters, sounds, roles)
+        return states, self.network.gists(states, real), self.network.vectors(states, real)
+
+
+class _Scorer(nn.Module):
+    """Calibrated scores; tags that a known role never carries are 0."""
+
+    def __init__(self, network: Tagger, calibration: Calibration, labels: Sequence[str]) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("scale", torch.tensor(calibration.scale, dtype=torch.float32))
+        self.register_buffer("threshold", torch.tensor(calibration.threshold, dtype=torch.float32))
+        self.register_buffer("permitted", torch.from_numpy(permitted(labels)))
+
+    def forward(
+        self, states: Tensor, real: Tensor, gists: Tensor, before: Tensor, roles: Tensor, words: Tensor
+    ) -> Tensor:
+        """Scores [B, N] in 0..1; ``words`` [B, N] are the decisions of the n-grams."""
+        logits = self.network.tag(states, real, gists, before) + words
+        scores: Tensor = torch.sigmoid(self.get_buffer("scale") * (logits - self.get_buffer("threshold")))
+        return scores * self.get_buffer("permitted")[roles]
 
 
 def permitted(labels: Sequence[str]) -> NDArray[np.float32]:
     """[roles, N]: 1 where a role may carry a tag; a turn of unknown role may carry any."""
     return np.array(
-        [[role == "other" or SIDES[tag[:2]] == role for tag in labels] for role in ROLES], dtype=np.float32
+        [[role == "other" or SIDES[tag[:2]] == role for tag in labels] for role in ROLES], np.float32
     )
 
 
-def _constants(
-    layer: Layer, calibration: Calibration, labels: Sequence[str]
-) -> dict[str, NDArray[np.generic]]:
-    """Initializers; row 0 of the tables is the padding and weighs nothing; a family is a range of ids."""
-    stored, scale = quantised(layer.weights * calibration.scale)
-    letters = np.array([gram[0] for gram in layer.features.grams])
-    first = np.searchsorted(letters, list(FAMILY_WEIGHTS)) + 1
-    rarity = np.concatenate([[0], layer.features.rarity]).astype(np.float32)[:, None]
-    return {
-        "weights": np.concatenate([np.zeros((1, len(labels)), np.int8), stored]),
-        "scale": scale,
-        "zero": np.zeros(len(labels), np.int8),
-        "bias": (calibration.scale * (layer.bias - calibration.threshold)).astype(np.float32),
-        "rarities": rarity,
-        "first": first[None, None].astype(np.int64),
-        "beyond": np.append(first[1:], len(letters) + 1)[None, None].astype(np.int64),
-        "lengths": np.array(list(FAMILY_WEIGHTS.values()), np.float32)[None],
-        "permitted": permitted(labels),
-        "tiny": np.array(1e-12, np.float32),
-        "places": np.array([1], np.int64),
-        "last": np.array([2], np.int64),
-        "pad": np.array(0, np.int64),
-    }
-
-
-def _nodes() -> list[onnx.NodeProto]:
-    """Vector of rarities, each family scaled to its length, times the weights, plus bias; sigmoid; role."""
-    node = helper.make_node
-    return [
-        node("Gather", ["rarities", "NGRAMS"], ["rarity"]),
-        node("Unsqueeze", ["NGRAMS", "last"], ["id"]),
-        node("GreaterOrEqual", ["id", "first"], ["from"]),
-        node("Less", ["id", "beyond"], ["until"]),
-        node("And", ["from", "until"], ["inside"]),
-        node("Cast", ["inside"], ["family"], to=TensorProto.FLOAT),
-        node("Mul", ["rarity", "family"], ["parts"]),
-        node("Mul", ["parts", "parts"], ["square"]),
-        node("ReduceSum", ["square", "places"], ["energy"], keepdims=0),
-        node("Max", ["energy", "tiny"], ["power"]),
-        node("Sqrt", ["power"], ["norm"]),
-        node("Div", ["lengths", "norm"], ["factor"]),
-        node("Unsqueeze", ["factor", "places"], ["factors"]),
-        node("Mul", ["parts", "factors"], ["shares"]),
-        node("ReduceSum", ["shares", "last"], ["vector"], keepdims=0),
-        node("Unsqueeze", ["vector", "places"], ["row"]),
-        node("Gather", ["weights", "NGRAMS"], ["stored"]),
-        node("DequantizeLinear", ["stored", "scale", "zero"], ["columns"], axis=2),
-        node("MatMul", ["row", "columns"], ["products"]),
-        node("Squeeze", ["products", "places"], ["weighed"]),
-        node("Add", ["weighed", "bias"], ["logits"]),
-        node("Sigmoid", ["logits"], ["certainty"]),
-        node("Gather", ["permitted", "ROLE"], ["may"]),
-        node("Mul", ["certainty", "may"], ["tagged"]),
-        node("Greater", ["NGRAMS", "pad"], ["real"]),
-        node("Cast", ["real"], ["reals"], to=TensorProto.FLOAT),
-        node("ReduceMax", ["reals"], ["said"], axes=[1], keepdims=1),
-        node("Mul", ["tagged", "said"], ["SCORES"]),
-    ]
-
-
-def save(layer: Layer, calibration: Calibration, labels: Sequence[str], path: Path) -> None:
-    """Write the graph; inputs NGRAMS int64 [B, F] and ROLE int64 [B], output SCORES [B, N]."""
-    stored = [
-        numpy_helper.from_array(value, name) for name, value in _constants(layer, calibration, labels).items()
-    ]
-    graph = helper.make_graph(
-        _nodes(),
-        "semantic_tags",
-        [
-            helper.make_tensor_value_info("NGRAMS", TensorProto.INT64, ["B", "F"]),
-            helper.make_tensor_value_info("ROLE", TensorProto.INT64, ["B"]),
-        ],
-        [helper.make_tensor_value_info("SCORES", TensorProto.FLOAT, ["B", len(labels)])],
-        stored,
+def save(network: Tagger, calibration: Calibration, labels: Sequence[str], folder: Path) -> None:
+    """Write ``encoder.onnx`` and ``tagger.onnx``."""
+    network.eval()
+    turns = torch.tensor([[2, 3, 4, 5], [2, 3, 0, 0]])
+    roles, before = torch.tensor([0, 1]), torch.tensor([[-1] * TURNS_BEFORE, [0] + [-1] * (TURNS_BEFORE - 1)])
+    with torch.no_grad():
+        states, gists, _ = _Encoder(network)(turns, turns, roles)
+    by_turn, by_row = {0: "U", 1: "T"}, {0: "B", 1: "P"}
+    _write(
+        _Encoder(network),
+        {"CHARACTERS": turns, "SOUNDS": turns, "ROLES": roles},
+        ["STATES", "GISTS", "VECTORS"],
+        {"CHARACTERS": by_turn, "SOUNDS": by_turn, "ROLES": {0: "U"}},
+        folder / "encoder.onnx",
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+    _write(
+        _Scorer(network, calibration, labels),
+        {
+            "STATES": states,
+            "REAL": turns[:, ::STRIDE] > 0,
+            "GISTS": gists,
+            "BEFORE": before,
+            "ROLES": roles,
+            "WORDS": torch.zeros(2, len(labels)),
+        },
+        ["SCORES"],
+        {
+            "STATES": by_row,
+            "REAL": by_row,
+            "GISTS": {0: "U"},
+            "BEFORE": {0: "B"},
+            "ROLES": {0: "B"},
+            "WORDS": {0: "B"},
+        },
+        folder / "tagger.onnx",
+    )
+
+
+def _write(
+    graph: nn.Module,
+    inputs: Mapping[str, Tensor],
+    outputs: Sequence[str],
+    axes: Mapping[str, Mapping[int, str]],
+    path: Path,
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer warns of constants that are constants
+        torch.onnx.export(
+            graph.eval(),
+            tuple(inputs.values()),
+            str(path),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    model = onnx.load(path)
+    _shrink(model.graph)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))
+
+
+def _shrink(graph: Any) -> None:
+    """Store large float32 initializers as int8 behind a DequantizeLinear with a scale along one axis."""
+    axis_of = _output_axes(graph)
+    nodes, kept = [], []
+    for stored in graph.initializer:
+        values = numpy_helper.to_array(stored)
+        if values.dtype != np.float32 or values.ndim < 2 or values.size < SMALLEST:
+            kept.append(stored)
+            continue
+        axis = axis_of.get(stored.name, 0)
+        others = tuple(place for place in range(values.ndim) if place != axis)
+        scale = np.maximum(np.abs(values).max(others), 1e-9) / 127
+        along = scale.reshape([-1 if place == axis else 1 for place in range(values.ndim)])
+        names = [f"{stored.name}_{part}" for part in ("int8", "scale", "zero")]
+        parts = (np.rint(values / along).astype(np.int8), scale, np.zeros(len(scale), np.int8))
+        kept += [numpy_helper.from_array(part, name) for part, name in zip(parts, names, strict=True)]
+        nodes.append(helper.make_node("DequantizeLinear", names, [stored.name], axis=axis))
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    described = [
+        value for value in graph.value_info if value.type.tensor_type.elem_type != TensorProto.UNDEFINED
+    ]
+    calculations = list(graph.node)
+    del graph.node[:], graph.value_info[:]
+    graph.node.extend([*nodes, *calculations])
+    graph.value_info.extend(described)
+
+
+def _output_axes(graph: Any) -> dict[str, int]:
+    """Axis of each product's weight along which values share no scale: its outputs (a table's rows: 0)."""
+    axes: dict[str, int] = {}
+    for node in graph.node:
+        if node.op_type == "MatMul":
+            axes[node.input[1]] = 1
+        elif node.op_type == "Gemm":
+            axes[node.input[1]] = 0 if any(a.name == "transB" and a.i for a in node.attribute) else 1
+    return axes

@@ -1,131 +1,155 @@
-"""Fit one linear layer over n-grams, shrink it to the n-grams that matter, and place each tag's threshold."""
+"""Fine-tune the encoder on labelled talks, and decide on turns with it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from types import ModuleType
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from sklearn.svm import LinearSVC
+from torch import Tensor, nn
+from torch.nn import functional
 
-from training.tags.corpus import Turn
-from training.tags.features import Features, count
+from training.tags.batches import NOTHING, Batch, Lines, batches
+from training.tags.disturb import Disturber
+from training.tags.letters import WINDOW, Alphabet
+from training.tags.network import VECTOR, Size, Tagger
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-LOUDEST = 30_000
-"""N-grams kept: those with the largest share in the tags' weights."""
-POSITIVE_WEIGHT, PENALTY = 3.0, 0.5
-SIDES = {"a_": "agent", "c_": "customer"}
+TURNS_A_STEP = 96
+POSITIVE_WEIGHT = 3.0
+"""How much a tag that is there weighs against one that is not: tags are rare."""
+SMOOTH = 0.01
+"""Doubt in every label."""
+HEADS = ("ages", "gist", "call_block", "evidence", "last_norm")
+"""Parts that pre-training does not reach."""
+
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Layer:
-    """Decision values = features · weights + bias."""
+class Course:
+    """How long and how fast to learn."""
 
-    features: Features
-    weights: Floats
-    """[K, N]"""
-    bias: Floats
-
-    def decide(self, bags: Sequence[set[str]]) -> Floats:
-        """[n, N] decision values of turns' n-grams."""
-        values: Floats = self.features.matrix(bags) @ self.weights + self.bias
-        return values
+    passes: float = 6.0
+    rate: float = 6e-4
+    drop: float = 0.15
+    seed: int = 0
+    foreign_share: float = 0.5
+    """Share of the foreign talks (examples, harmless talk) that a pass takes."""
 
 
-class Bags:
-    """N-grams of turns, read once."""
-
-    def __init__(self, classifier: ModuleType, readers: dict[str, str]) -> None:
-        self._classifier = classifier
-        self._spelling = classifier.Spelling.of_syllables(readers)
-        self._known: dict[tuple[str, str], set[str]] = {}
-
-    def of(self, turn: Turn) -> set[str]:
-        """Distinct n-grams of the turn (its first window) and of the turn before."""
-        key = (turn.text, turn.previous)
-        if key not in self._known:
-            plain = self._classifier.normalise(turn.text)[: self._classifier.WINDOW]
-            self._known[key] = self._spelling.features(plain, self._classifier.normalise(turn.previous))
-        return self._known[key]
-
-
-def allowed(turns: Sequence[Turn], labels: Sequence[str]) -> Bools:
-    """[n, N]: a tag's presence or absence is certain in a turn (its role's tags, narrowed by ``known``)."""
-    return np.array(
-        [
-            [SIDES[tag[:2]] == turn.role and (turn.known is None or tag in turn.known) for tag in labels]
-            for turn in turns
-        ]
-    )
+def states_of(
+    network: Tagger, alphabet: Alphabet, plain: Sequence[str], roles: Sequence[int], groups: int
+) -> tuple[Tensor, Tensor]:
+    """States [U, T, d] of turns and which are real, computed in groups of like length."""
+    order = np.argsort([len(text) for text in plain], kind="stable")
+    states, real = [], []
+    for some in np.array_split(order, groups):
+        characters, sounds = alphabet.rows([plain[place] for place in some])
+        sides = torch.tensor([roles[place] for place in some])
+        found = network.encoder(torch.from_numpy(characters), torch.from_numpy(sounds), sides)
+        states.append(found[0])
+        real.append(found[1])
+    longest = max(part.shape[1] for part in states)
+    back = torch.from_numpy(np.argsort(order, kind="stable"))
+    joined = torch.cat([functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in states])
+    return joined[back], torch.cat([functional.pad(part, (0, longest - part.shape[1])) for part in real])[
+        back
+    ]
 
 
-def present(turns: Sequence[Turn], labels: Sequence[str]) -> Bools:
-    """[n, N]: the tags that turns carry."""
-    return np.array([[tag in turn.tags for tag in labels] for turn in turns])
+def logits_of(network: Tagger, alphabet: Alphabet, some: Batch) -> Tensor:
+    """[B, N] of all turns of a batch."""
+    states, real = states_of(network, alphabet, some.plain, some.roles, 3 if len(some.plain) > 24 else 1)
+    return network.tag(states, real, network.gists(states, real), some.before)
+
+
+def new_network(alphabet: Alphabet, tags: int, drop: float, pretrained: Path | None) -> Tagger:
+    """A network with the encoder of a pre-training, or a random one."""
+    network = Tagger(alphabet.n_characters, alphabet.n_sounds, tags, size=Size(), vector=VECTOR, drop=drop)
+    if pretrained is not None:
+        stored = torch.load(pretrained, weights_only=True)
+        network.load_state_dict({k: v for k, v in stored.items() if not k.startswith(HEADS)}, strict=False)
+    return network
 
 
 def fit(
-    turns: Sequence[Turn], extra: Sequence[Turn], labels: Sequence[str], bags: Bags, *, loudest: int = LOUDEST
-) -> Layer:
-    """Fit the n-grams that stand in two ``turns``, keep the ``loudest``, fit again.
-
-    ``extra`` turns (misheard, harmless, comments) teach weights, but bring no n-grams of their own.
-    """
-    everything = count([bags.of(turn) for turn in turns], at_least=2)
-    taught = [*turns, *extra]
-    read = [bags.of(turn) for turn in taught]
-    weights, _ = _solve(everything, taught, read, labels)
-    importance = (weights**2 / (weights**2).sum(0)).sum(1)
-    kept = np.sort(np.argsort(-importance, kind="stable")[:loudest])
-    features = Features(tuple(everything.grams[place] for place in kept), everything.rarity[kept])
-    return Layer(features, *_solve(features, taught, read, labels))
-
-
-def _solve(
-    features: Features, turns: Sequence[Turn], read: Sequence[set[str]], labels: Sequence[str]
-) -> tuple[Floats, Floats]:
-    matrix, certain, carried = features.matrix(read), allowed(turns, labels), present(turns, labels)
-    heaviness = np.array([turn.weight for turn in turns])
-    weights, bias = np.zeros((len(features.grams), len(labels))), np.zeros(len(labels))
-    for tag in range(len(labels)):
-        rows = np.flatnonzero(certain[:, tag])
-        model = LinearSVC(C=PENALTY, class_weight={False: 1.0, True: POSITIVE_WEIGHT}, random_state=0)
-        model.fit(matrix[rows], carried[rows, tag], sample_weight=heaviness[rows])
-        weights[:, tag], bias[tag] = model.coef_[0], model.intercept_[0]
-    return weights, bias
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """score = sigmoid(scale × (decision − threshold)), per tag."""
-
-    threshold: Floats
-    scale: Floats
-
-    def scores(self, decisions: Floats) -> Floats:
-        """[n, N] in 0..1."""
-        return 1 / (1 + np.exp(-self.scale * (decisions - self.threshold)))
+    network: Tagger,
+    own: Sequence[Lines],
+    foreign: Sequence[Lines],
+    alphabet: Alphabet,
+    disturber: Disturber,
+    *,
+    course: Course,
+) -> Tagger:
+    """Teach a network ``own`` talks, less often ``foreign`` ones; it ends as the mean of its last steps."""
+    torch.manual_seed(course.seed)
+    rng = np.random.default_rng(course.seed)
+    network.train()
+    mean = {name: value.clone() for name, value in network.state_dict().items()}
+    optimiser = _optimiser(network)
+    turns = sum(len(talk.plain) for talk in own)
+    turns += int(course.foreign_share * sum(len(talk.plain) for talk in foreign))
+    steps, step = int(course.passes * turns / TURNS_A_STEP), 0
+    while step < steps:
+        talks = [*own, *(talk for talk in foreign if rng.random() < course.foreign_share)]
+        shuffled = [talks[place] for place in rng.permutation(len(talks))]
+        for some in islice(batches(shuffled, TURNS_A_STEP, disturber, rng), steps - step):
+            _schedule(optimiser, course.rate, step, steps)
+            _learn(network, alphabet, optimiser, some)
+            keep = min(0.995, 1 - 1 / (10 + 0.1 * step))
+            with torch.no_grad():
+                for name, value in network.state_dict().items():
+                    mean[name].lerp_(value, 1 - keep)
+            step += 1
+    network.load_state_dict(mean)
+    network.eval()
+    return network
 
 
-def calibrate(decisions: Floats, carried: Bools, certain: Bools) -> Calibration:
-    """Put 0.5 where F1 on unseen writers is best, and the slope where the scores' likelihood is highest."""
-    thresholds, scales = [], []
-    for tag in range(decisions.shape[1]):
-        rows = certain[:, tag]
-        values, truth = decisions[rows, tag], carried[rows, tag]
-        threshold = _best_threshold(values, truth)
-        slopes = np.geomspace(1, 12, 40)
-        away = (values - threshold)[:, None] * slopes * np.where(truth, 1, -1)[:, None]
-        thresholds.append(threshold)
-        scales.append(slopes[np.logaddexp(0, -away).sum(0).argmin()])
-    return Calibration(np.array(thresholds), np.array(scales))
+def _optimiser(network: Tagger) -> torch.optim.Optimizer:
+    heads = [value for name, value in network.named_parameters() if name.startswith(HEADS)]
+    rest = [value for name, value in network.named_parameters() if not name.startswith(HEADS)]
+    groups = [{"params": rest, "share": 0.7}, {"params": heads, "share": 1.3}]
+    return torch.optim.AdamW(groups, lr=1e-3, weight_decay=0.02, betas=(0.9, 0.98))
 
 
-def _best_threshold(values: Floats, truth: Bools, caution: float = 5.0) -> float:
-    """The value over which F1 is best; ``caution`` phantom errors keep a rare tag from an extreme one."""
-    candidates = np.quantile(values, np.linspace(0.6, 0.9995, 200))
-    found = np.array([(values[truth] > candidate).sum() for candidate in candidates])
-    flagged = np.array([(values > candidate).sum() for candidate in candidates])
-    return float(candidates[np.argmax(2 * found / (flagged + truth.sum() + caution))])
+def _schedule(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: int) -> None:
+    """Sixty steps up, then straight down to a fiftieth."""
+    now = rate * min(1.0, (step + 1) / 60) * max(0.02, 1 - step / steps)
+    for group in optimiser.param_groups:
+        group["lr"] = now * group["share"]
+
+
+def _learn(network: Tagger, alphabet: Alphabet, optimiser: torch.optim.Optimizer, some: Batch) -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = logits_of(network, alphabet, some).float()
+    wanted = some.carried * (1 - 2 * SMOOTH) + SMOOTH / 2
+    heavy = torch.full((some.carried.shape[1],), POSITIVE_WEIGHT)
+    costs = functional.binary_cross_entropy_with_logits(logits, wanted, pos_weight=heavy, reduction="none")
+    optimiser.zero_grad(set_to_none=True)
+    ((costs * some.weight).sum() / len(some.plain)).backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimiser.step()
+
+
+def decide(network: Tagger, alphabet: Alphabet, talks: Sequence[Lines]) -> Floats:
+    """Logits [turns of all talks, N]."""
+    network.eval()
+    found = [np.zeros((0, talks[0].carried.shape[1]), np.float32)] if talks else []
+    with torch.no_grad():
+        for some in batches(talks, TURNS_A_STEP, None, np.random.default_rng(0)):
+            found.append(logits_of(network, alphabet, some).numpy())
+    return np.concatenate(found)
+
+
+def reworded(talk: Lines, word: Callable[[str], str]) -> Lines:
+    """The talk with other texts."""
+    return replace(talk, plain=tuple(word(text)[:WINDOW] or NOTHING for text in talk.plain))
+
+
+def cut(talks: Sequence[Lines], share: float, rng: np.random.Generator) -> list[Lines]:
+    """A random share of the talks, for a curve over how much was written."""
+    kept = rng.permutation(len(talks))[: int(share * len(talks))]
+    return [talks[place] for place in sorted(kept)]

@@ -1,4 +1,4 @@
-"""Figures of the tag model: by tag on writers held out, and false alarms on harmless talk."""
+"""Figures of the tag model: by tag on writers held out, calibration, false alarms, likeness of vectors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,23 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.tags.corpus import Turn
-from training.tags.fit import Bags, Bools, Calibration, Floats, allowed, calibrate, fit, present
-
-FOLDS = 4
-
-
-@dataclass(frozen=True)
-class Material:
-    """All turns: our own with two misheard copies, the examples, foreign talk that teaches weights only."""
-
-    own: list[Turn]
-    misheard: list[Turn]
-    """Copies of ``own``, in order, that train."""
-    noisy: list[Turn]
-    """Copies of ``own``, in order, that only measure."""
-    examples: list[Turn]
-    foreign: list[Turn]
+from training.tags.batches import Lines
+from training.tags.calibrate import Bools, Calibration, Floats, calibrate
 
 
 @dataclass(frozen=True)
@@ -38,46 +23,43 @@ class TagFigures:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Decisions [n, N] on every own turn from layers that never saw its writer, and each turn's fold."""
+    """Floats [n, N] on turns by networks that never saw their writer, with the truth."""
 
     decisions: Floats
-    noisy: Floats
+    carried: Bools
+    certain: Bools
     folds: NDArray[np.int64]
+    """[n] the network that decided."""
 
 
-def folds_of(turns: Sequence[Turn]) -> NDArray[np.int64]:
-    """[n] fold of each turn: two whole writers a fold."""
-    writers = sorted({turn.source for turn in turns})
-    return np.array([writers.index(turn.source) * FOLDS // len(writers) for turn in turns])
+def fold_of(writer: str, folds: int) -> int:
+    """Fold of a writer (``writer_7``): neighbours, who were given like briefs, come apart."""
+    return (int(writer.rpartition("_")[2]) - 1) % folds
 
 
-def held_out(material: Material, labels: Sequence[str], bags: Bags) -> HeldOut:
-    """Cross-validate by whole writers; misheard copies of held-out turns are not trained on either."""
-    own, folds = material.own, folds_of(material.own)
-    decisions, noisy = np.zeros((len(own), len(labels))), np.zeros((len(own), len(labels)))
-    for fold in range(FOLDS):
-        learnt, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        extra = [*(material.misheard[i] for i in learnt), *material.foreign]
-        layer = fit([*(own[i] for i in learnt), *material.examples], extra, labels, bags)
-        decisions[held] = layer.decide([bags.of(own[i]) for i in held])
-        noisy[held] = layer.decide([bags.of(material.noisy[i]) for i in held])
-    return HeldOut(decisions, noisy, folds)
+def truth(talks: Sequence[Lines]) -> tuple[Bools, Bools]:
+    """[n, N]: tags that turns carry, and which are certain."""
+    return np.concatenate([t.carried > 0 for t in talks]), np.concatenate([t.weight > 0 for t in talks])
 
 
-def flagged(found: HeldOut, decisions: Floats, own: Sequence[Turn], labels: Sequence[str]) -> Bools:
-    """[n, N] tags at 0.5, each fold calibrated on the others only."""
-    carried, certain = present(own, labels), allowed(own, labels)
-    flags = np.zeros_like(carried)
-    for fold in range(FOLDS):
+def scores(found: HeldOut, decisions: Floats | None = None) -> Floats:
+    """[n, N] scores in 0..1, each fold calibrated on the others only; 0 where a tag is not certain."""
+    shown = found.decisions if decisions is None else decisions
+    told = np.zeros(found.carried.shape)
+    for fold in np.unique(found.folds):
         rest, held = found.folds != fold, found.folds == fold
-        calibration = calibrate(found.decisions[rest], carried[rest], certain[rest])
-        flags[held] = (calibration.scores(decisions[held]) > 0.5) & certain[held]
-    return flags
+        calibration = calibrate(found.decisions[rest], found.carried[rest], found.certain[rest])
+        told[held] = calibration.scores(shown[held]) * found.certain[held]
+    return told
 
 
-def by_tag(flags: Bools, own: Sequence[Turn], labels: Sequence[str]) -> list[TagFigures]:
+def flagged(found: HeldOut, decisions: Floats | None = None) -> Bools:
+    """[n, N] tags at 0.5; as ``scores``."""
+    return scores(found, decisions) > 0.5
+
+
+def by_tag(flags: Bools, carried: Bools, labels: Sequence[str]) -> list[TagFigures]:
     """Figures of each tag."""
-    carried = present(own, labels)
     right, all_flagged, all_carried = (flags & carried).sum(0), flags.sum(0), carried.sum(0)
     return [
         TagFigures(tag, int(c), r / max(1, f), r / max(1, c), 2 * r / max(1, f + c))
@@ -85,20 +67,47 @@ def by_tag(flags: Bools, own: Sequence[Turn], labels: Sequence[str]) -> list[Tag
     ]
 
 
-def micro_f1(flags: Bools, own: Sequence[Turn], labels: Sequence[str]) -> float:
+def macro_f1(flags: Bools, carried: Bools) -> float:
+    """Mean of the tags' F1."""
+    return float(np.mean(2 * (flags & carried).sum(0) / np.maximum(1, flags.sum(0) + carried.sum(0))))
+
+
+def micro_f1(flags: Bools, carried: Bools) -> float:
     """F1 over all decisions at once."""
-    carried = present(own, labels)
     return float(2 * (flags & carried).sum() / (flags.sum() + carried.sum()))
 
 
+def scored_error(found: HeldOut, bins: int = 10) -> float:
+    """Expected calibration error of the scores taken as probabilities, over all certain decisions at once."""
+    told, true = scores(found)[found.certain], found.carried[found.certain]
+    place = np.minimum((told * bins).astype(int), bins - 1)
+    gaps = np.bincount(place, told, minlength=bins) - np.bincount(place, true, minlength=bins)
+    return float(np.abs(gaps).sum() / len(told))
+
+
 def false_alarms(
-    turns: Sequence[Turn], decisions: Floats, calibration: Calibration, labels: Sequence[str]
+    decisions: Floats, certain: Bools, calibration: Calibration, labels: Sequence[str]
 ) -> dict[str, float]:
-    """Share of harmless turns with any violation flagged, and per tag where above 0.2 %."""
-    flags = (calibration.scores(decisions) > 0.5) & allowed(turns, labels)
-    rates = {
-        tag: float(flags[:, place].mean())
-        for place, tag in enumerate(labels)
-        if flags[:, place].mean() > 0.002
+    """Share of harmless turns with any of the tags known to be absent, and per tag where above 0.2 %."""
+    scores = calibration.scores(decisions) * certain
+    rates = {tag: float((scores[:, place] > 0.5).mean()) for place, tag in enumerate(labels)}
+    often = {tag: rate for tag, rate in rates.items() if rate > 0.002}
+    return {
+        "any": float((scores > 0.5).any(1).mean()),
+        "above 0.8": float((scores > 0.8).any(1).mean()),
+        **often,
     }
-    return {"any": float(flags.any(1).mean()), **rates}
+
+
+def likeness_auc(vectors: Floats, carried: Bools, rng: np.random.Generator, pairs: int = 20_000) -> float:
+    """ROC area of the cosine: pairs of turns with the same one tag against pairs that share none."""
+    single = np.flatnonzero(carried.sum(1) == 1)
+    tags, unit = carried[single].argmax(1), vectors[single] / np.linalg.norm(vectors[single], axis=1)[:, None]
+    left, right = rng.integers(len(single), size=(2, 40 * pairs))
+    apart = left != right
+    likeness = (unit[left[apart]] * unit[right[apart]]).sum(1)
+    same = tags[left[apart]] == tags[right[apart]]
+    ranks = np.empty(len(likeness))
+    ranks[np.argsort(likeness, kind="stable")] = np.arange(1, len(likeness) + 1)
+    n_same = int(same.sum())
+    return float((ranks[same].sum() - n_same * (n_same + 1) / 2) / (n_same * (len(same) - n_same)))

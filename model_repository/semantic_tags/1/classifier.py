@@ -1,101 +1,50 @@
-"""Text to tag scores: character and sound n-grams, windows, one ONNX network. Knows nothing of Triton."""
+"""Turns to tag scores and vectors: windows, n-grams, the network in two graphs. Knows nothing of Triton."""
 
-import json
-import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-ROLES = ("agent", "customer", "other")
-WINDOW, OVERLAP = 60, 25
-"""Characters read at once; a longer text is read in windows and keeps the highest score of each tag."""
-LONGEST_PREVIOUS = 60
-"""Characters of the turn before that are read: its end, which this turn answers."""
+FOLDER = Path(__file__).resolve().parent
+if str(FOLDER) not in sys.path:  # the server's child has it, a test that loads this file by path has not
+    sys.path.insert(0, str(FOLDER))
+
+from ngram_scorer import NgramScorer, Spelling  # noqa: E402
+from turn_reader import PAD, ROLES, STRIDE, TURNS_BEFORE, Alphabet, Ids, Said, earlier, normalise, windows  # noqa: E402
+
 MAX_CHARACTERS = 20_000
+AT_ONCE = 16
+"""Turns a run of a graph: neighbours in length, so that little is computed behind their ends."""
+NOBODY = -1
 
-FAMILIES = (("p", 2), ("s", 2), ("t", 3))
-"""Families of n-grams and their longest: turn before, sounds of this turn, text of this turn."""
-PAD = 0
-START, END = "^", "$"
-
-_DIGITS = str.maketrans("0123456789", "零一二三四五六七八九")
-
-Ids = NDArray[np.int64]
-Scores = NDArray[np.float32]
+Floats = NDArray[np.float32]
 
 
 class BadText(ValueError):
     """A request that cannot be scored; the message says why and what to send instead."""
 
 
-def normalise(text: str) -> str:
-    """Letters, digits (as hanzi) and hanzi only, lower case: what a telephone recogniser writes."""
-    plain = unicodedata.normalize("NFKC", text).lower().translate(_DIGITS)
-    return "".join(char for char in plain if char.isalnum())
+class Answer(NamedTuple):
+    """Tag scores [B, N] in 0..1 and unit vectors [B, V] of turns; zeros where nothing was said."""
 
-
-def ngrams(text: str, longest: int) -> Iterator[str]:
-    """All pieces of 1 to ``longest`` characters, edges marked."""
-    edged = START + text + END
-    for size in range(1, longest + 1):
-        for start in range(len(edged) - size + 1):
-            yield edged[start : start + size]
-
-
-@dataclass(frozen=True)
-class Spelling:
-    """Writes every hanzi as one fixed homophone, so that a misheard character reads the same."""
-
-    homophones: dict[str, str]
-
-    @classmethod
-    def of_syllables(cls, syllables: dict[str, str]) -> "Spelling":
-        """Take toneless syllable → all characters read so; the first of them stands for all."""
-        return cls({char: readers[0] for readers in syllables.values() for char in readers})
-
-    def features(self, plain: str, previous: str) -> set[str]:
-        """Distinct n-grams of a normalised text and of the turn before, each with its family's letter."""
-        sounds = "".join(self.homophones.get(char, char) for char in plain)
-        sources = {"p": previous[-LONGEST_PREVIOUS:], "s": sounds, "t": plain}
-        return {name + gram for name, longest in FAMILIES for gram in ngrams(sources[name], longest)}
-
-
-def windows(plain: str) -> list[str]:
-    """Pieces of at most WINDOW characters, neighbours sharing OVERLAP; one piece for a short text."""
-    starts = range(0, max(1, len(plain) - OVERLAP), WINDOW - OVERLAP)
-    return [plain[start : start + WINDOW] for start in starts]
-
-
-def pad(rows: Sequence[Sequence[int]]) -> Ids:
-    """[B, F] with PAD behind each row; F is at least 1."""
-    padded = np.full((len(rows), max(1, max(map(len, rows), default=1))), PAD, np.int64)
-    for place, ids in zip(padded, rows, strict=True):
-        place[: len(ids)] = ids
-    return padded
+    scores: Floats
+    vectors: Floats
 
 
 class TagClassifier:
     """Scores turns. One thread, no state between calls; a turn's scores do not depend on its batch."""
 
     def __init__(self, folder: Path) -> None:
-        """Load ``weights.onnx``, ``syllables.json`` and ``ngrams.txt`` from a folder."""
-        self._spelling = Spelling.of_syllables(
-            json.loads((folder / "syllables.json").read_text(encoding="utf-8"))
-        )
-        known = (folder / "ngrams.txt").read_text(encoding="utf-8").splitlines()
-        self._ids = {gram: index for index, gram in enumerate(known, PAD + 1)}
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(
-            str(folder / "weights.onnx"), options, providers=["CPUExecutionProvider"]
-        )
-        self.n_labels = int(self._session.get_outputs()[0].shape[1])
+        """Load ``encoder.onnx``, ``tagger.onnx``, ``ngrams.npz`` and ``alphabet.json`` from a folder."""
+        self._alphabet = Alphabet.load(folder / "alphabet.json")
+        self._ngrams = NgramScorer(folder / "ngrams.npz", Spelling(self._alphabet.syllables))
+        self._encoder, self._tagger = (_session(folder / f"{name}.onnx") for name in ("encoder", "tagger"))
+        self.n_labels = int(self._tagger.get_outputs()[0].shape[1])
+        self.n_vector = int(self._encoder.get_outputs()[2].shape[1])
 
     def check(self, text: str, role: str) -> None:
         """Refuse what cannot be scored.
@@ -108,31 +57,91 @@ class TagClassifier:
         if len(text) > MAX_CHARACTERS:
             raise BadText(f"TEXT has {len(text)} characters\nhelp: send at most {MAX_CHARACTERS} a turn")
 
-    def read(self, text: str, previous: str) -> list[list[int]]:
-        """Ids of the known n-grams of each window of a text; none for a text without any letter or digit."""
-        plain = normalise(text)
-        if not plain:
-            return [[]]
-        before = normalise(previous[-4 * LONGEST_PREVIOUS :])
-        pieces = [self._spelling.features(piece, before) for piece in windows(plain)]
-        return [sorted(self._ids[gram] for gram in piece if gram in self._ids) for piece in pieces]
+    def scores(self, texts: Sequence[str], roles: Sequence[str], previous: Sequence[str]) -> Floats:
+        """Tag scores [B, N] of turns; as ``answer``."""
+        return self.answer(texts, roles, previous).scores
 
-    def scores(self, texts: Sequence[str], roles: Sequence[str], previous: Sequence[str]) -> Scores:
-        """Tag scores [B, N] in 0..1 of turns, each with its role and the text of the turn before it.
+    def answer(self, texts: Sequence[str], roles: Sequence[str], previous: Sequence[str]) -> Answer:
+        """Scores and vectors of turns, each with its role and the turns before it (see ``earlier``).
 
         Raises:
             BadText: as ``check``, for any of them.
         """
-        pieces: list[list[int]] = []
+        places: dict[Said, int] = {}
+        rows: list[list[int]] = []
+        words: list[Floats] = []
         owners: list[int] = []
         for index, (text, role, before) in enumerate(zip(texts, roles, previous, strict=True)):
             self.check(text, role)
-            read = self.read(text, before)
-            pieces += read
-            owners += [index] * len(read)
-        answer = np.zeros((len(texts), self.n_labels), np.float32)
-        if pieces:
-            indices = np.array([ROLES.index(roles[owner]) for owner in owners], np.int64)
-            scored: Scores = self._session.run(["SCORES"], {"NGRAMS": pad(pieces), "ROLE": indices})[0]
-            np.maximum.at(answer, owners, scored)
+            plain, side = normalise(text), ROLES.index(role)
+            if not plain:
+                continue
+            told = earlier(before, side)
+            past = [places.setdefault(said, len(places)) for said in told]
+            past += [NOBODY] * (TURNS_BEFORE - len(past))
+            for piece in windows(plain):
+                words.append(self._ngrams.decide(piece, told[0].plain if told else ""))
+                rows.append([places.setdefault(Said(piece, side), len(places)), *past])
+                owners.append(index)
+        answer = Answer(*(np.zeros((len(texts), n), np.float32) for n in (self.n_labels, self.n_vector)))
+        if rows:
+            scored, vectors = self._run(list(places), np.array(rows, np.int64), np.stack(words))
+            np.maximum.at(answer.scores, owners, scored)
+            np.add.at(answer.vectors, owners, vectors)
+            length = np.linalg.norm(answer.vectors, axis=1, keepdims=True)
+            np.divide(answer.vectors, length, out=answer.vectors, where=length > 0)
         return answer
+
+    def _run(self, turns: list[Said], rows: Ids, words: Floats) -> tuple[Floats, Floats]:
+        """Scores and vectors of ``rows`` [R, 1 + TURNS_BEFORE]: places of a turn and of those before it.
+
+        ``words`` [R, N] are the n-grams' decisions.
+        """
+        states: list[Floats] = [np.empty(0, np.float32)] * len(turns)
+        gists: list[Floats] = [np.empty(0, np.float32)] * len(turns)
+        vectors = np.zeros((len(turns), self.n_vector), np.float32)
+        for some in _by_length([len(turn.plain) for turn in turns]):
+            characters, sounds = self._alphabet.rows([turns[place].plain for place in some])
+            roles = np.array([turns[place].role for place in some], np.int64)
+            inputs = {"CHARACTERS": characters, "SOUNDS": sounds, "ROLES": roles}
+            found, gist, vectors[some] = self._encoder.run(None, inputs)
+            real = characters[:, ::STRIDE] != PAD
+            for row, place in enumerate(some):
+                states[place], gists[place] = found[row, : real[row].sum()], gist[row]
+        scores = np.zeros((len(rows), self.n_labels), np.float32)
+        for some in _by_length([len(states[place]) for place in rows[:, 0]]):
+            own = rows[some, 0]
+            padded = _padded([states[place] for place in own])
+            inputs = {
+                "STATES": padded,
+                "REAL": np.arange(padded.shape[1]) < np.array([[len(states[place])] for place in own]),
+                "GISTS": np.stack(gists),
+                "BEFORE": rows[some, 1:],
+                "WORDS": words[some],
+                "ROLES": np.array([turns[place].role for place in own], np.int64),
+            }
+            scores[some] = self._tagger.run(None, inputs)[0]
+        return scores, vectors[rows[:, 0]]
+
+
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.disable_quant_qdq", "1")  # weights become float32 at load
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _by_length(lengths: Sequence[int]) -> list[list[int]]:
+    """Places in groups of at most AT_ONCE, shortest first."""
+    order = [int(place) for place in np.argsort(lengths, kind="stable")]
+    return [order[start : start + AT_ONCE] for start in range(0, len(order), AT_ONCE)]
+
+
+def _padded(rows: list[Floats]) -> Floats:
+    """[B, T, d] with zeros behind each row."""
+    padded = np.zeros((len(rows), max(map(len, rows)), rows[0].shape[1]), np.float32)
+    for place, row in zip(padded, rows, strict=True):
+        place[: len(row)] = row
+    return padded

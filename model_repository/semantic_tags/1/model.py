@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from classifier import BadText, TagClassifier
+from classifier import Answer, BadText, TagClassifier
 
 INPUTS = ("TEXT", "ROLE", "PREVIOUS_TEXT")
 
@@ -40,8 +40,11 @@ class TritonPythonModel:
             answers.append(slice(len(texts[0]), len(texts[0]) + len(rows[0])))
             for column, values in zip(texts, rows, strict=True):
                 column += values
-        scores = self._classifier.scores(*texts)
-        return [_answer(scores[rows]) if isinstance(rows, slice) else rows for rows in answers]
+        found = self._classifier.answer(*texts)
+        return [
+            _answer(Answer(*(part[rows] for part in found))) if isinstance(rows, slice) else rows
+            for rows in answers
+        ]
 
     def _read(self, request: Any) -> list[list[str]]:
         columns = []
@@ -60,8 +63,13 @@ def _decode(name: str, value: bytes) -> str:
         raise BadText(f"{name} is not UTF-8 at byte {error.start}\nhelp: encode the text as UTF-8") from error
 
 
-def _answer(scores: np.ndarray) -> Any:  # type: ignore[type-arg]
-    return pb_utils.InferenceResponse([pb_utils.Tensor("SCORES", np.ascontiguousarray(scores))])
+def _answer(found: Answer) -> Any:
+    return pb_utils.InferenceResponse(
+        [
+            pb_utils.Tensor("SCORES", np.ascontiguousarray(found.scores)),
+            pb_utils.Tensor("VECTOR", np.ascontiguousarray(found.vectors)),
+        ]
+    )
 
 
 def _refusal(error: Exception) -> Any:

@@ -25,8 +25,8 @@ def test_calls_as_the_writers_write_them(tmp_path: Path) -> None:
     found, faults = turns.read([tmp_path])
     assert [(t.role, t.text, t.previous, t.group) for t in found] == [
         ("agent", "您好 我是银行的", "", "w_1"),
-        ("customer", "你谁啊", "您好 我是银行的", "w_1"),
-        ("agent", "我是银行", "你谁啊", "w_1"),
+        ("customer", "你谁啊", "agent:您好 我是银行的", "w_1"),
+        ("agent", "我是银行", "agent:您好 我是银行的\ncustomer:你谁啊", "w_1"),
         ("customer", "喂", "", "w_2"),
     ]
     assert found[0].tags == {"a_self_identify", "a_recording_notice"} and not found[1].tags and not faults
@@ -59,7 +59,7 @@ def test_json_lines_and_whole_calls(tmp_path: Path) -> None:
     found, faults = turns.read([path], "call")
     assert [(t.role, t.previous, sorted(t.tags), t.group) for t in found] == [
         ("agent", "", [], "k"),
-        ("customer", "您好", ["x", "y"], "k"),
+        ("customer", "agent:您好", ["x", "y"], "k"),
         ("agent", "喂", ["x"], ""),
     ]
     assert not faults
