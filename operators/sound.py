@@ -21,6 +21,11 @@ _INITIALS = ("zh", "ch", "sh", *"bpmfdtnlgkhjqxrzcsyw")
 _FLAT = {"zh": "z", "ch": "c", "sh": "s", "n": "l"}
 _AFTER_F = {"a": "ua", "an": "uan", "ei": "ui", "en": "un", "o": "uo"}
 """What stands after h where others say f: 飞 fei is 灰 hui, 分 fen is 婚 hun; hu and hou stay as they are."""
+_NEAR_INITIALS = ("bp", "dt", "gkh", "jqx", "zcs", "lr", "ml")
+_NEAR_FINALS = ({"an", "en"}, {"ai", "ei"}, {"ao", "ou"}, {"e", "o"}, {"in", "en"})
+_GLIDES = ("i", "u", "u\u0308")
+"""What a syllable slips to: an initial made at the same place, a final of the next vowel, or one that only a
+glide parts (guan gan). Ours; freer slips (any final) hit four times as much harmless talk."""
 SLIP_SYLLABLES = 3
 """Shortest word in which ``fuzzy`` forgives a syllable."""
 
@@ -106,7 +111,7 @@ def spellings(word: str, match: str) -> list[tuple[int, ...]]:
     """Every sequence of symbols of ``sound_fold`` that stands for ``word``, the word's own first.
 
     The second is that of its readings as a word (银行 is yin hang, though 行 alone is xing); under
-    ``fuzzy`` words of three syllables and more add those with one syllable slipped: other initial or final.
+    ``fuzzy`` words of three syllables and more add those with one syllable slipped to a close one.
     """
     fold, symbols = sound_fold(match), _symbols(match)
     alone = tuple(int(fold[ord(c)]) if ord(c) < len(fold) else ord(c) for c in word)
@@ -128,17 +133,30 @@ def _in_context(word: str) -> list[str]:
     return [_toneless(syllable) for syllable in lazy_pinyin(word, errors=one_by_one, v_to_u=True)]
 
 
+def _close(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether a syllable, as ``confused`` has it, may slip to another: in its initial or in its final."""
+    if one[1] == other[1]:
+        initials = {one[0], other[0]}
+        return len(initials) == 2 and any(initials <= set(near) for near in _NEAR_INITIALS)
+    vowels = {_vowels(one[1]), _vowels(other[1])}
+    return one[0] == other[0] and (len(vowels) == 1 or vowels in _NEAR_FINALS)
+
+
+def _vowels(final: str) -> str:
+    """A final without the glide before its vowel; how spelling shortens uei, iou and uen is undone."""
+    final = {"ui": "ei", "iu": "ou", "un": "en"}.get(final, final)
+    glide = next((g for g in reversed(_GLIDES) if final.startswith(g) and final[len(g) :][:1] in "aeo"), "")
+    return final[len(glide) :] or final
+
+
 @lru_cache
 def _neighbours() -> Mapping[int, tuple[int, ...]]:
-    """Symbol → the symbols that differ from it in initial or final but not in both (``fuzzy``)."""
+    """Symbol → the symbols to which its syllable may slip (``fuzzy``)."""
     parts = {symbol: confused(syllable) for syllable, symbol in _symbols("fuzzy").items()}
     return {
-        symbol: tuple(
-            other for other, theirs in parts.items()
-            if (theirs[0] == own[0]) != (theirs[1] == own[1])
-        )
+        symbol: tuple(other for other, theirs in parts.items() if _close(own, theirs))
         for symbol, own in parts.items()
-    }  # fmt: skip
+    }
 
 
 def _slipped(spelling: tuple[int, ...]) -> list[tuple[int, ...]]:

@@ -79,6 +79,18 @@ def _check(params: Params) -> None:
         Example("A 您好", {"count": "unanswered", "gt": 1}, "-", _THREE),
         Example("A 您好", {"gt": 2, "same": ["agency"]}, "-", _THREE),
         Example("A 您好", {"gt": 1, "same": ["number"]}, "?", _THREE),
+        Example(
+            "A 您好",
+            {"gt": 1},
+            "!",
+            {STARTED: _NOON, FIELD: [{"at": "2026-11-22T16:00:00Z"}]},
+        ),
+        Example(
+            "A 您好",
+            {"gt": 1},
+            "-",
+            {STARTED: _NOON, FIELD: [{"at": "2026-11-23T12:30:00+08:00"}]},
+        ),
         Example("A 您好", {"gt": 2}, "?"),
         Example("A 您好", {"gt": 6, "counter": "attempts_today"}, "!", {"attempts_today": 7}),
         Example("A 您好", {"gt": 6, "counter": "attempts_today"}, "-", {"attempts_today": 6}),

@@ -69,8 +69,8 @@ def _check(params: Params) -> None:
         Example("A 撒币", {"any": ["傻逼"], "match": "pinyin"}, "."),
         Example("A 撒币 | A 沙比", {"any": ["傻逼"], "match": "fuzzy"}, "xx"),
         Example("A 花院的人 | A 律师寒", {"any": ["法院", "律师函"], "match": "fuzzy"}, "xx"),
-        Example("A 蒸信报告 | A 这信报告", {"any": ["征信报告"], "match": "fuzzy"}, "xx"),
-        Example("A 爬信报告 | A 这信报料", {"any": ["征信报告"], "match": "fuzzy"}, ".."),
+        Example("A 蒸信报告 | A 趁信报告", {"any": ["征信报告"], "match": "fuzzy"}, "xx"),
+        Example("A 爬信报告 | A 趁信报好", {"any": ["征信报告"], "match": "fuzzy"}, ".."),
         Example("A 骗字 | A 片纸 | A 骗人", {"any": ["骗子"], "match": "fuzzy"}, "xx."),
         Example("A 起诉你还要上门 | A 起诉你", {"any": ["起诉", "上门", "坐牢"], "at_least": 2}, "x."),
         Example("A 起诉起诉", {"any": ["起诉", "上门"], "at_least": 2}, "."),
@@ -87,6 +87,11 @@ def _check(params: Params) -> None:
         Example("A 单位我去 | A 我去单位", {"any": ["我去"], "near": ["单位"], "near_side": "after"}, ".x"),
         Example("A 我去了趟单位 | A 我去你单位", {"any": ["我去"], "near": ["单位"], "near_chars": 1}, ".x"),
         Example("A 没有骂你废物 | A 废物", {"any": ["废物"], "not_near": ["没有"]}, ".x"),
+        Example("A 去单位", {"any": ["去单"], "near": ["单位"]}, "."),
+        Example("A 我去你丹位", {"any": ["我去"], "near": ["单位"], "match": "pinyin"}, "x"),
+        Example("A 没油骂你废物", {"any": ["废物"], "not_near": ["没有"], "match": "pinyin"}, "x"),
+        Example("A 逾期又预期", {"any": ["逾期", "预期", "起诉"], "at_least": 2}, "x"),
+        Example("A 逾期又预期", {"any": ["逾期", "预期", "起诉"], "at_least": 2, "match": "pinyin"}, "."),
     ),
     check=_check,
 )  # fmt: skip
@@ -97,8 +102,9 @@ def keyword(uses: Sequence[Params]) -> Scan:
     so that homophones chosen by the recogniser are found: each character of the text counts with its
     commonest reading, the words also with their readings as words. ``fuzzy`` also takes for equal what
     dialects and recognisers confuse (zh z, ch c, sh s, n l, f h, ang an, eng en, ing in), and in words of
-    three syllables or more forgives one syllable that keeps its initial or its final. Words that sound alike
-    are one word and give one hit on one stretch of text.
+    three syllables or more forgives one syllable that slips to a close one: the initial to one made at the
+    same place (b p, d t, g k h, j q x, z c s), or the final to the next vowel (an en, ai ei, ao ou, e o) or
+    by a glide (guan gan). Words that sound alike are one word and give one hit on one stretch of text.
 
     ``at_least`` keeps hits only where so many different words occur ``within`` a turn, or within what
     ``role`` says in the call; value = how many do. Real words that sound alike belong in ``not_in``: a

@@ -56,6 +56,7 @@ _LOUD = f"{_CALM} | A 9-10 你必须还 @-18dB"
         Example(_LOUD, {"measure": "span", "gt_db": 12, "role": "customer"}, "-"),
         Example("A 0-2 您好请问 @-52dB | C 3-4 我听不见 @-25dB", {"measure": "level", "lt_db": -45}, "x."),
         Example("A 0-2 您好请问", {"gt_db": 10}, "?"),
+        Example("A 您好请问 @-30dB | A 您好您好 | A 你必须还 @-9dB", {"measure": "jump", "gt_db": 9}, "..x"),
     ),
     check=check_limits("db"),
     live=False,

@@ -54,6 +54,8 @@ _OF = ("same", "other", "any")
         Example("A 什么时候还款 | A 我跟您说我要登记那您什么时候还款呢", {}, ".."),
         Example("A 什么时候还款 | A 我跟您说我要登记那您什么时候还款呢", {"measure": "contained"}, ".x"),
         Example("A 什么时候还款 | A 什么时候还款", {"role": "customer"}, ".."),
+        Example("A 喂喂喂喂喂 | A 喂喂喂喂喂喂喂喂喂", {}, ".."),
+        Example("C 不要再打了好吗 | A 好的再见啊 | C 不要再打了好吗", {"of": "other"}, "..."),
     ),
 )  # fmt: skip
 def repetition(uses: Sequence[Params]) -> Scan:
