@@ -33,7 +33,7 @@ test-importers: .venv-importers/.earshot-locked
 .venv-importers/.earshot-locked: requirements-importers.txt pyproject.toml
 	$(PYTHON) -m venv .venv-importers
 	$(IMPORTERS)/pip install --quiet --disable-pip-version-check -r requirements-importers.txt
-	$(IMPORTERS)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(IMPORTERS)/pip install --quiet --disable-pip-version-check -c requirements-importers.txt --no-build-isolation -e .
 	@touch $@
 
 check: setup
