@@ -206,4 +206,6 @@ def _environment() -> dict[str, str]:
     environment["PATH"] = os.pathsep.join([str(INTERPRETER_BIN), environment.get("PATH", os.defpath)])
     libraries = [environment.get("LD_LIBRARY_PATH", ""), sysconfig.get_config_var("LIBDIR") or ""]
     environment["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, libraries))
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        environment.setdefault(name, "1")  # instances are what scales; threads of one wait for each other
     return environment

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 RATE_HZ = 8000
 FRAME, HOP, TURNED = 320, 160, 400
@@ -35,9 +36,7 @@ Pcm = NDArray[np.int16]
 
 def _tables() -> dict[str, Floats]:
     hertz = np.arange(TURNED // 2 + 1) * RATE_HZ / TURNED
-    phase = 2 * np.pi * hertz / RATE_HZ * np.arange(FRAME)[:, None]
     window = np.hanning(FRAME + 1)[:-1, None]
-    half = window[FRAME // 2 :] / 32768
     low, high = (2595 * np.log10(1 + edge / 700) for edge in (LOW_HZ, HIGH_HZ))
     edges = 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
     rising = (hertz[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
@@ -51,8 +50,7 @@ def _tables() -> dict[str, Floats]:
     inside = (hertz >= LOW_HZ) & (hertz < HIGH_HZ)
     place = (np.arange(BANDS)[:, None] + 0.5) * np.arange(1, CEPSTRA + 1)
     tables = {
-        "even": np.cos(phase[: FRAME // 2]) * half,
-        "odd": np.sin(phase[1 : FRAME // 2]) * half[1:],
+        "window": window[:, 0] / 32768,
         "mel": triangles / np.maximum(triangles.sum(0), 1e-9),
         "cosine": np.cos(np.pi / BANDS * place) * np.sqrt(2 / BANDS),
         "lags": audible * turns / TURNED / normal,
@@ -172,16 +170,11 @@ def _power(stretches: Sequence[Pcm], counts: NDArray[np.int64]) -> Floats:
         signal[: len(pcm)] = pcm
         frames[at : at + count] = np.lib.stride_tricks.sliding_window_view(signal, FRAME)[::HOP]
         at += count
-    # The window is symmetric about sample FRAME / 2: sums and differences of the samples beside it have half
-    # the length, and the power spectrum does not see where a frame begins.
-    middle, mean = FRAME // 2, frames.mean(1, keepdims=True)
-    after, before = frames[:, middle + 1 :], frames[:, middle - 1 : 0 : -1]
-    even = np.concatenate([frames[:, middle : middle + 1] - mean, after + before - 2 * mean], 1)
-    real, imaginary = even @ _T["even"], (after - before) @ _T["odd"]
-    real *= real
-    imaginary *= imaginary
-    real += imaginary
-    return real
+    frames -= frames.mean(1, keepdims=True)
+    frames *= _T["window"]
+    spectrum = fft.rfft(frames, n=TURNED, axis=1)  # scipy's, because numpy's turns in double precision
+    power: Floats = spectrum.real**2 + spectrum.imag**2
+    return power
 
 
 def _pitch(power: Floats, floor: Floats) -> tuple[Floats, Floats]:
