@@ -21,8 +21,8 @@ RATE_HZ = 8000
 SIDES = ("agent", "customer")
 GAP_S = 0.45
 WAVE_FORMAT_ALAW = 6
-OPUS_BITS_PER_S = 48_000
-"""Of both channels together. Below 40,000 Opus codes them jointly, and each is heard in the other."""
+OPUS_BITS_PER_S = 32_000
+"""Of both channels together. At 24,000 Opus codes them jointly, and each is heard in the other."""
 Pcm = NDArray[np.int16]
 
 

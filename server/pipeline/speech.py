@@ -14,6 +14,8 @@ from server.pipeline import voice
 from server.pipeline.call import Speech
 from server.pipeline.models import Pcm
 
+Int64 = NDArray[np.int64]
+
 FRAME_MS = 10
 SHORTEST_MS = 80
 """Less sound than this is no word; a clipped 嗯 or 对 has 100 ms and more."""
@@ -21,8 +23,10 @@ PAUSE_MS = 300
 """Shorter pauses lie inside an utterance: stops, breath."""
 PAD_START_MS, PAD_END_MS = 100, 150
 """Added on both sides; sentences fade out, so more behind."""
-MERGE_MS = 350
-"""Segments closer than this go to the recogniser as one."""
+MERGE_MS = 800
+"""Segments closer than this go to the recogniser as one: it hears better with the words around."""
+MARGIN_MS = 100
+"""What the recogniser hears around a segment: faint consonants that are no speech to the detector."""
 
 _SILENCE_DB = -62.0
 """Of full scale. Nothing quieter is speech; A-law writes silence at -72 dB, DTX writes zeros."""
@@ -93,7 +97,7 @@ def split(
     """Cut speech for the recogniser: near segments merged, none longer than ``max_ms``.
 
     A long segment is cut where its energy dips deepest in the second half of what is allowed, so that words
-    stay whole; the pieces of one segment touch.
+    stay whole; the pieces of one segment touch. Where there is room, MARGIN_MS more are heard.
     """
     dips = _smooth(frame_energy_db(pcm, sample_rate_hz, frame_ms=FRAME_MS), 5)
     start: list[int] = []
@@ -110,7 +114,15 @@ def split(
             a = cut
         start.append(a)
         end.append(b)
-    return Speech(np.array(start, np.int64), np.array(end, np.int64))
+    return _widened(np.array(start, np.int64), np.array(end, np.int64), len(pcm) * 1000 // sample_rate_hz)
+
+
+def _widened(start_ms: Int64, end_ms: Int64, total_ms: int) -> Speech:
+    """MARGIN_MS more on both sides, but no further than half way to the next one."""
+    room = (start_ms[1:] - end_ms[:-1]) // 2
+    before = np.concatenate([start_ms[:1], room])
+    after = np.concatenate([room, total_ms - end_ms[-1:]])
+    return Speech(start_ms - np.minimum(before, MARGIN_MS), end_ms + np.minimum(after, MARGIN_MS))
 
 
 def _smooth(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import lzma
 import warnings
 from pathlib import Path
 from typing import Any
@@ -119,10 +120,12 @@ def quantise(path: Path, halved: frozenset[str] = frozenset()) -> None:
 
 
 def run(checkpoint: Path, path: Path) -> None:
-    """Checkpoint to quantised ONNX; the front end's constants are float16."""
-    network = restore(checkpoint)
-    to_onnx(network, path)
-    quantise(path, FRONT)
+    """Checkpoint to quantised ONNX, packed by xz (``path``); the front end's constants are float16."""
+    network, plain = restore(checkpoint), path.with_suffix("")
+    to_onnx(network, plain)
+    quantise(plain, FRONT)
+    path.write_bytes(lzma.compress(plain.read_bytes(), preset=9))
+    plain.unlink()
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def assemble(data: Path, out: Path, source: Path) -> Path:
     vocabulary = load(shards / "vocabulary.json")
     vocabulary.save(model / "1" / "alphabet.json")
     language.save(model / "1" / "language.npz", Corpus(data, writers=writers(data)), vocabulary)
-    export.run(out / "checkpoint.pt", model / "1" / "recogniser.onnx")
+    export.run(out / "checkpoint.pt", model / "1" / "recogniser.onnx.xz")
     canary_speech(model / "1" / "canary_pcm.npy")
     text = json.dumps(canary.canary(model), ensure_ascii=False, indent=1)
     (model / "canary.json").write_text(text + "\n", encoding="utf8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import lzma
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -102,7 +103,8 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options.enable_cpu_mem_arena = False
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    network = lzma.decompress(path.read_bytes())
+    return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
 
 
 def buckets(lengths: Sequence[int]) -> list[list[int]]:
@@ -125,7 +127,7 @@ class Recogniser:
     def __init__(self, folder: Path = HERE, threads: int = 1, weights: Weights | None = None) -> None:
         alphabet = json.loads((folder / "alphabet.json").read_text(encoding="utf8"))
         self._chars: str = alphabet["chars"]
-        self._session = _session(folder / "recogniser.onnx", threads)
+        self._session = _session(folder / "recogniser.onnx.xz", threads)
         self.trigram = load(folder / "language.npz")
         with np.load(folder / "language.npz") as file:
             starts = np.concatenate([[0], np.cumsum(file["reading_counts"].astype(np.int64))]).astype(

@@ -187,8 +187,15 @@ def test_compiled_and_plain_kernels_agree() -> None:
 
 def test_split_merges_near_segments_and_leaves_far_ones() -> None:
     given = Speech(np.array([0, 1200, 3000]), np.array([1000, 2000, 4000]))
-    assert spans(speech.split(given, channel([]), RATE_HZ)) == [(0, 2000), (3000, 4000)]
-    assert spans(speech.split(given, channel([]), RATE_HZ, merge_ms=0)) == spans(given)
+    assert spans(speech.split(given, channel([]), RATE_HZ)) == [(0, 2100), (2900, 4100)]
+    apart = spans(speech.split(given, channel([]), RATE_HZ, merge_ms=0))
+    assert apart == [(0, 1100), (1100, 2100), (2900, 4100)]
+
+
+def test_cuts_are_widened_no_further_than_their_neighbours_and_the_recording() -> None:
+    given = Speech(np.array([30, 1060, 7950]), np.array([1000, 2000, 7990]))
+    cuts = spans(speech.split(given, channel([]), RATE_HZ, merge_ms=0))
+    assert cuts == [(0, 1030), (1030, 2100), (7850, 8000)]
 
 
 def test_split_cuts_long_segments_in_their_dips() -> None:
@@ -196,8 +203,8 @@ def test_split_cuts_long_segments_in_their_dips() -> None:
     pcm = channel(words, ms=40_500)
     (whole,) = detected(pcm)
     pieces = spans(speech.split(Speech(*(np.array([edge]) for edge in whole)), pcm, RATE_HZ, max_ms=10_000))
-    assert pieces[0][0] == whole[0] and pieces[-1][1] == whole[1]
-    assert all(b - a <= 10_000 for a, b in pieces) and 4 < len(pieces) < 9
+    assert pieces[0][0] == max(whole[0] - 100, 0) and pieces[-1][1] == min(whole[1] + 100, 40_500)
+    assert all(b - a <= 10_200 for a, b in pieces) and 4 < len(pieces) < 9
     for (_, cut), (following, _) in pairwise(pieces):
         assert cut == following
         assert 650 <= cut % 900 <= 900 or cut % 900 <= 50  # in a gap between words
