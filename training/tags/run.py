@@ -31,7 +31,7 @@ COMMENTS = 600
 """Comments of each kind, offensive or not, that train the insult tag."""
 TEXTS = 29_000
 """Public texts that the encoder learns the language from."""
-LOUDNESS = 2.0
+LOUDNESS = 3.0
 """How loudly the n-grams speak beside the encoder."""
 FINAL_PASSES, FINAL_RATE = 2.0, 3e-4
 """The last fold's network goes on so over all writers."""
