@@ -1,11 +1,12 @@
 """Columns the judge joins: frames (stretches of calls), rows (hits with positions), the grid of turns.
 
-A position is one int64, ``call << 40 | turn row within the call << 20 | character``, so every order question
-over all calls is one ``searchsorted``. A *turn* here is everything one side says until another side speaks:
-the answer does not depend on where a recogniser cut its sentences.
+A position is one int64, ``call << 40 | turn row within the call + 1 << 20 | character`` (row 0 stands before
+all turns), so every order question over all calls is one ``searchsorted``. A *turn* here is everything one
+side says until another side speaks: the answer does not depend on where a recogniser cut its sentences.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -69,15 +70,19 @@ def inside(rows: Rows, frames: Frames) -> Rows:
     """Call-wide ``rows`` seen from ``frames``: one row for each frame a hit lies in."""
     if not len(rows) or not len(frames):
         return NO_ROWS
-    first, end = np.searchsorted(rows.p0, frames.lo), np.searchsorted(rows.p0, frames.hi)
-    counts = np.maximum(end - first, 0)
-    frame = np.repeat(np.arange(len(frames)), counts)
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    at = np.repeat(first, counts) + within
+    frame, at = _stretches(np.searchsorted(rows.p0, frames.lo), np.searchsorted(rows.p0, frames.hi))
     if frames.timed:
         keep = (rows.start_ms[at] >= frames.from_ms[frame]) & (rows.start_ms[at] < frames.to_ms[frame])
         frame, at = frame[keep], at[keep]
     return rows.take(at).changed(frame=frame)
+
+
+def _stretches(first: Int64, end: Int64) -> tuple[Int64, Int64]:
+    """The numbers ``first[i]`` up to ``end[i]`` of every i in one row, and the i of each."""
+    counts = np.maximum(end - first, 0)
+    frame = np.repeat(np.arange(len(counts)), counts)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return frame, np.repeat(first, counts) + within
 
 
 def search(
@@ -108,6 +113,13 @@ class Grid:
         self.run_end = np.append(self.run_start[1:], table.n_turns)
         self._run_role = table.turn_role[self.run_start]
 
+    @cached_property
+    def characters(self) -> Int64:
+        """[T] characters of each turn, at least 1."""
+        begins = np.cumsum(np.concatenate([[0], (self.table.text & 0xC0) != 0x80]))
+        counted: Int64 = begins[self.table.text_offsets[1:]] - begins[self.table.text_offsets[:-1]]
+        return np.maximum(counted, 1)
+
     def whole_calls(self) -> Frames:
         """One frame for each call."""
         calls = np.arange(self.n_calls, dtype=np.int64)
@@ -121,7 +133,7 @@ class Grid:
     ) -> tuple[Int64, Int64]:
         """Position span of hits; one without a turn stands behind the last turn that began before it."""
         base = call << CALL
-        local = turn - self.offsets[call]
+        local = turn - self.offsets[call] + 1
         p0 = base | (local << ROW) | np.clip(char_start, 0, _LAST_CHAR)
         p1 = np.where(
             char_end >= 0,
@@ -131,16 +143,16 @@ class Grid:
         loose = turn < 0
         if loose.any():
             behind = (
-                np.searchsorted(self._starts_key, base | np.maximum(start_ms, 0), side="right")
+                np.searchsorted(self._starts_key, base | np.maximum(start_ms, 0), side="left")
                 - self.offsets[call]
             )
-            at = base + (np.maximum(behind, 0) << ROW)
-            p0, p1 = np.where(loose, np.maximum(at - 1, base), p0), np.where(loose, at, p1)
+            at = base + ((np.maximum(behind, 0) + 1) << ROW)
+            p0, p1 = np.where(loose, at - 1, p0), np.where(loose, at, p1)
         return p0, p1
 
     def row_at(self, position: Int64) -> Int64:
         """The table row a position lies in, clipped into its call; calls without turns give row 0."""
-        call, local = position >> CALL, (position >> ROW) & _LAST_CHAR
+        call, local = position >> CALL, np.maximum(((position >> ROW) & _LAST_CHAR) - 1, 0)
         last = np.maximum(self.offsets[call + 1] - 1, self.offsets[call])
         row: Int64 = np.minimum(np.minimum(self.offsets[call] + local, last), max(len(self.run) - 1, 0))
         return row
@@ -151,7 +163,7 @@ class Grid:
 
     def edge(self, call: Int64, row: Int64) -> Int64:
         """The position just before table row ``row`` of ``call``."""
-        return (call << CALL) + ((row - self.offsets[call]) << ROW)
+        return (call << CALL) + ((row - self.offsets[call] + 1) << ROW)
 
     def _runs_of(self, of: str | None) -> tuple[Int64, Int64]:
         chosen = np.ones(len(self.run_start), np.bool_) if of is None else self._run_role == ROLES.index(of)
@@ -179,12 +191,15 @@ class Grid:
         rows = np.arange(len(self.role) - 1)
         if role is not None:
             rows = rows[self.role[:-1] == ROLES.index(role)]
-        call = self.table.turn_call[rows]
-        starts = self.edge(call, rows)
-        start_ms, end_ms = self.table.turn_start_ms[rows], self.table.turn_end_ms[rows]
-        spans = Rows.of(frame=call, p0=starts, p1=starts + (1 << ROW), start_ms=start_ms, end_ms=end_ms,
-                        source=rows, child=rows)  # fmt: skip
-        return np.bincount(inside(spans, frames).frame, minlength=len(frames)) > 0
+        starts = self.edge(self.table.turn_call[rows], rows)
+        first = np.searchsorted(starts + self.characters[rows], frames.lo, side="right")
+        frame, at = _stretches(first, np.searchsorted(starts, np.where(frames.lo < frames.hi, frames.hi, 0)))
+        if frames.timed:
+            row = rows[at]
+            start_ms, end_ms = self.table.turn_start_ms[row], self.table.turn_end_ms[row]
+            goes_on = (start_ms >= frames.from_ms[frame]) | (end_ms > frames.from_ms[frame])
+            frame = frame[goes_on & (start_ms < frames.to_ms[frame])]
+        return np.bincount(frame, minlength=len(frames)) > 0
 
 
 def cut(grid: Grid, frames: Frames, window: Window, anchor: Rows | None, until: Rows | None) -> Frames:

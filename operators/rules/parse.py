@@ -80,6 +80,9 @@ class Conditions:
                 self.source.complain(node, what, "wrap several in `all: [...]` or `any: [...]`")
             return None
         own = self._role(keys) or role
+        if heads[0] in ("ref", "block") and "role" in keys:
+            what = f"`role` has no effect on `{heads[0]}`"
+            self.source.complain(keys["role"][0], what, "write the role at the condition that is named")
         built = self._head(heads[0], keys[heads[0]][1], own, keys)
         if "count" in keys and built is not None:
             built = self._count(built, keys["count"][1])
@@ -175,11 +178,11 @@ class Conditions:
         window: tree.Window | None = tree.Window(kind="call")
         if "scope" in keys:
             window = self.window(keys["scope"][1])
-        elif isinstance(child, tree.Scoped):
+        elif isinstance(child, tree.Scoped) and not child.chance and _writes(node, "scope"):
             window, child = child.window, child.child
         if child is None or window is None:
             return None
-        roles = {leaf.role or leaf.use.params.get("role") for leaf in tree.leaves_of(child)}
+        roles = {leaf.role or leaf.use.params.get("role") for leaf in tree.watched(child)}
         spoken = next(iter(roles)) if len(roles) == 1 and roles <= set(ROLES) else None
         inner = tree.Not(child=child, where=self._where(node))
         return tree.Scoped(child=inner, window=window, chance=True, chance_role=spoken)
@@ -309,3 +312,8 @@ class Conditions:
                 f"{key!r} does not go with {kind!r}",
                 f"{kind} takes {', '.join(sorted(allowed))}",
             )
+
+
+def _writes(node: yaml.Node, key: str) -> bool:
+    """Whether the mapping ``node`` holds ``key`` itself."""
+    return isinstance(node, yaml.MappingNode) and any(at.value == key for at, _ in node.value)

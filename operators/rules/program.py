@@ -155,8 +155,10 @@ class Run:
             return Result(truth=r.truth_of(NO_ROWS, unsure | blind), rows=NO_ROWS, open=unsure | blind)
         opened, closing = (part.rows if part else None for part in (anchor, until))
         inner = f.cut(self.grid, frames, window, opened, closing)
-        if node.chance and window.kind not in ("before", "around"):
-            inner = inner.take(self.grid.spoken_in(inner, node.chance_role))
+        if node.chance:
+            whole = window.kind in ("before", "around")
+            heard = self.grid.spoken_in(self.whole if whole else inner, node.chance_role)
+            inner = inner.take(heard[inner.call] if whole else heard)
         key = len(self._frames)
         self._frames[key] = inner
         self._frame_ids[self.program.step(node), within] = key

@@ -82,16 +82,16 @@ class Rows:
         return Rows(data)
 
     def ordered(self) -> "Rows":
-        """Sorted by (frame, p0, p1); ties keep their order."""
+        """Sorted by (frame, p0, p1, times); ties keep their order."""
         if len(self) < 2:
             return self
-        return self.take(np.lexsort((self.p1, self.p0, self.frame)))
+        return self.take(np.lexsort((self.end_ms, self.start_ms, self.p1, self.p0, self.frame)))
 
     def distinct(self) -> "Rows":
-        """Of ordered rows with the same frame and positions, the first."""
+        """Of ordered rows with the same frame, positions and times, the first."""
         if len(self) < 2:
             return self
-        keys = self._data[:_START]
+        keys = self._data[:_SOURCE]
         new = np.ones(len(self), np.bool_)
         np.any(keys[:, 1:] != keys[:, :-1], axis=0, out=new[1:])
         return self.take(new)
@@ -102,12 +102,16 @@ NO_ROWS = Rows(np.zeros((len(COLUMNS), 0), np.int64))
 
 
 def union(parts: list[Rows]) -> Rows:
-    """The rows of all ``parts``, each pointing back at its part."""
+    """The rows of all ``parts``, each pointing back at its part; what several found is one row."""
     loud = [(child, part) for child, part in enumerate(parts) if len(part)]
     if not loud:
         return NO_ROWS
-    return Rows(
-        np.concatenate(
-            [part.changed(source=np.arange(len(part)), child=child)._data for child, part in loud], axis=1
+    return (
+        Rows(
+            np.concatenate(
+                [part.changed(source=np.arange(len(part)), child=child)._data for child, part in loud], axis=1
+            )
         )
-    ).ordered()
+        .ordered()
+        .distinct()
+    )

@@ -146,6 +146,12 @@ def children_of(node: Node) -> tuple[Node, ...]:
     return (node.child,) if isinstance(node, Not | Count) else ()
 
 
+def watched(node: Node) -> tuple[Leaf, ...]:
+    """The leaves at or below ``node`` that no anchor is made of, in written order."""
+    below = (node.child,) if isinstance(node, Scoped) else children_of(node)
+    return (node,) if isinstance(node, Leaf) else tuple(leaf for child in below for leaf in watched(child))
+
+
 def leaves_of(node: Node) -> tuple[Leaf, ...]:
     """All leaves at or below ``node``, in written order."""
     if isinstance(node, Leaf):

@@ -29,6 +29,7 @@ def problems(write_pack: WritePack, registry: Registry, **rules: str) -> str:
         ("when: {keyword: {any: [a]}, role: agnet}", "did you mean 'agent'?"),
         ("when: {keyword: {any: [a]}, tag: {any: [b]}}", "one operator or combinator, here: keyword, tag"),
         ("when: {role: agent}", "exactly one operator or combinator, here: none"),
+        ("when: {ref: b, role: agent}\ndefine: {b: {keyword: {any: [b]}}}", "`role` has no effect on `ref`"),
         ("when: {ref: nobody}", "no condition is called 'nobody'"),
         ("when: {block: nobody}", "no rule 'nobody' in this pack"),
         ("when: {block: r}", "break the circle of blocks"),

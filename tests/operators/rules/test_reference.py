@@ -24,8 +24,9 @@ def test_example_does_what_the_page_says(text: str, compiled: Callable[..., Judg
     example = yaml.safe_load(text)
     rule = {key: example[key] for key in ("when", "define") if key in example}
     judge = compiled({"r": yaml.safe_dump(rule, allow_unicode=True, sort_keys=False)})
+    meta = example.get("meta", {})
     for kind, verdict in VERDICTS.items():
         for script in example.get(kind, ()):
-            case = Case(rule="r", kind=kind, script=script, marks="", near="", meta={}, file="", line=1)
+            case = Case(rule="r", kind=kind, script=script, marks="", near="", meta=meta, file="", line=1)
             (judgement,) = judge.judge(table_of(case, judge.labels_needed()))
             assert judgement.verdicts["r"] == verdict, script
