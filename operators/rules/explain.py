@@ -71,7 +71,7 @@ class Explainer:
         if self.run.result(node).truth[call] != UNKNOWN:
             return
         timed = isinstance(node, tree.Scoped) and (
-            node.window.ms is not None or node.window.kind.endswith("_ms")
+            node.window.ms is not None or node.window.kind in tree.TIMED
         )
         timed |= isinstance(node, tree.Count | tree.Seq) and node.within_ms is not None
         if timed and not self.run.table.has_times[call]:

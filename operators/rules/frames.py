@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.rules.rows import NO_ROWS, Rows
-from operators.rules.tree import Window
+from operators.rules.tree import TIMED, Window
 from operators.spec import Hits
 from operators.table import ROLES, Bool, CallTable, Int32, Int64
 
@@ -224,13 +224,15 @@ def cut(grid: Grid, frames: Frames, window: Window, anchor: Rows | None, until: 
     )  # fmt: skip
 
 
-def _chosen(anchor: Rows, hit: str) -> Int64:
-    if hit in ("any", "each"):
+def _chosen(anchor: Rows, hit: str | int) -> Int64:
+    """The rows of ``anchor`` that open a window: all, or one of each frame, below 0 from its end."""
+    number = {"first": 1, "last": -1}.get(hit) if isinstance(hit, str) else hit
+    if number is None or not len(anchor):
         return np.arange(len(anchor))
-    edges = np.flatnonzero(np.diff(anchor.frame))
-    if not len(anchor):
-        return np.zeros(0, np.int64)
-    return np.append(0, edges + 1) if hit == "first" else np.append(edges, len(anchor) - 1)
+    edges = np.flatnonzero(np.diff(anchor.frame)) + 1
+    first, end = np.append(0, edges), np.append(edges, len(anchor))
+    nth = first + number - 1 if number > 0 else end + number
+    return nth[(first <= nth) & (nth < end)]
 
 
 def _counted(grid: Grid, frames: Frames, window: Window) -> Frames:
@@ -240,13 +242,16 @@ def _counted(grid: Grid, frames: Frames, window: Window) -> Frames:
         hi = np.minimum(hi, grid.turns_on(call, grid.offsets[call], n, window.of) if n else lo)
     elif window.kind == "last_turns":
         lo = np.maximum(lo, grid.turns_back(call, grid.offsets[call + 1], n, window.of) if n else hi)
-    elif window.kind == "first_ms":
-        to_ms = np.minimum(to_ms, n)
-    else:
-        from_ms = np.maximum(from_ms, grid.table.duration_ms[call] - n)
+    elif window.kind in TIMED:
+        whole = grid.table.duration_ms[call]
+        span = np.full(len(call), n) if window.kind.endswith("_ms") else whole * n / 100
+        if window.kind.startswith("first"):
+            to_ms = np.minimum(to_ms, np.ceil(span).astype(np.int64))
+        else:
+            from_ms = np.maximum(from_ms, np.ceil(whole - span).astype(np.int64))
     return replace(
         frames, lo=lo, hi=hi, from_ms=from_ms, to_ms=to_ms, parent=np.arange(len(frames)),
-        anchor=np.full(len(frames), -1), timed=frames.timed or window.kind.endswith("ms"),
+        anchor=np.full(len(frames), -1), timed=frames.timed or window.kind in TIMED,
     )  # fmt: skip
 
 

@@ -269,6 +269,8 @@ class Conditions:
         if kind in tree.COUNTED:
             self._only(keys, {kind, "of"} if kind.endswith("turns") else {kind}, kind)
             n = self.number(at, kind)
+            if n is not None and n > 100 and kind.endswith("percent"):
+                self.source.complain(at, f"{kind}: {n} is more than the whole", "give 0 to 100")
             return tree.Window(kind=kind, n=n, of=of) if n is not None else None
         return self._anchored(kind, at, keys, of)
 
@@ -282,9 +284,7 @@ class Conditions:
             self.source.complain(keys["ms"][0], "a window limited by turns and by ms", "give one of the two")
         if kind == "around" and not {"turns", "ms"} & set(keys):
             self.source.complain(at, "`around` without limit", "add `turns:` or `ms:`")
-        hit = self.source.text(keys["hit"][1], "hit") if "hit" in keys else "any"
-        if hit not in tree.HITS:
-            self.source.complain(keys["hit"][1], f"hit: {hit!r}", nearest(hit, tree.HITS))
+        hit = self._hit(keys["hit"][1]) if "hit" in keys else "any"
         anchor = self.reference(at)
         until = self.reference(keys["until"][1]) if "until" in keys else None
         for found in (anchor, until):
@@ -304,6 +304,16 @@ class Conditions:
             if anchor
             else None
         )
+
+    def _hit(self, node: yaml.Node) -> str | int:
+        """Which hit of an anchor: a word, or a number other than 0."""
+        hit = self.uses.fill(self.source.value(node), node)
+        if isinstance(hit, int) and not isinstance(hit, bool) and hit:
+            return hit
+        if hit not in tree.HITS:
+            help = f"{nearest(str(hit), tree.HITS)}; or a number: 2 is the second, -1 the last"
+            self.source.complain(node, f"hit: {hit!r}", help)
+        return str(hit)
 
     def _only(self, keys: Mapping[str, tuple[yaml.Node, yaml.Node]], allowed: set[str], kind: str) -> None:
         for key in set(keys) - allowed:

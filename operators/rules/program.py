@@ -172,7 +172,7 @@ class Run:
     ) -> Bool:
         """[F] where the windows cannot be trusted: limits in time without times, an uncertain end."""
         blind = np.zeros(len(frames), np.bool_)
-        if window.ms is not None or window.kind in ("first_ms", "last_ms"):
+        if window.ms is not None or window.kind in tree.TIMED:
             blind |= ~self.table.has_times[frames.call]
         if until:
             blind |= until.open

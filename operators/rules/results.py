@@ -98,7 +98,7 @@ def first_of_turn(rows: Rows, run: Int64) -> Rows:
     return rows.take(order[first])
 
 
-def gather(hit: str, inner: Frames, body: Result, unsure: Bool, blind: Bool) -> tuple[Int8, Bool]:
+def gather(hit: str | int, inner: Frames, body: Result, unsure: Bool, blind: Bool) -> tuple[Int8, Bool]:
     """The windows' answers brought together for the frames they were cut from.
 
     ``unsure``: there may be more windows than seen; ``blind``: the windows seen may be wrong.

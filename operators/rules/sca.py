@@ -149,9 +149,10 @@ class _Rule:
         return scope, ROLES.get(role)
 
     def _anchored(self, anchor: Json, span: Json) -> dict[str, Any]:
-        kind, hit = LOCATIONS.get(str(anchor.get("location"))), HIT_TIMES.get(int(anchor.get("hit_time", 1)))
-        if kind is None or hit is None:
-            self.problems.append(f"anchor {dict(anchor)}: only the first, any or every hit can be an anchor")
+        kind, nth = LOCATIONS.get(str(anchor.get("location"))), int(anchor.get("hit_time", 1))
+        hit: str | int = HIT_TIMES.get(nth, nth)
+        if kind is None or nth < min(HIT_TIMES):
+            self.problems.append(f"anchor {dict(anchor)}: only the N-th, any or every hit can be an anchor")
             return {}
         scope: dict[str, Any] = {kind: self._name(str(anchor.get("cid")))}
         if hit != "any":

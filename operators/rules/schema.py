@@ -16,7 +16,9 @@ from operators.table import ROLES
 
 Schema = dict[str, Any]
 _TYPES = {str: "string", int: "integer", float: "number", bool: "boolean", list: "array"}
-_NATURAL: Schema = {"anyOf": [{"type": "integer", "minimum": 0}, {"$ref": "#/$defs/parameter"}]}
+_PARAMETER: Schema = {"$ref": "#/$defs/parameter"}
+_NATURAL: Schema = {"anyOf": [{"type": "integer", "minimum": 0}, _PARAMETER]}
+_NTH: Schema = {"type": "integer", "not": {"const": 0}, "description": "The n-th hit, below 0 from the end."}
 _TEXTS: Schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 _ROLE: Schema = {"enum": list(ROLES)}
 _CONDITION: Schema = {"$ref": "#/$defs/condition"}
@@ -70,10 +72,12 @@ def _object(properties: Mapping[str, Schema], required: tuple[str, ...] = ()) ->
 
 
 def _window(key: str) -> Schema:
+    if key.endswith("percent"):
+        return {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 100}, _PARAMETER]}
     if key in tree.COUNTED or key in ("turns", "ms"):
         return _NATURAL
     if key == "hit":
-        return {"enum": list(tree.HITS), "default": "any"}
+        return {"anyOf": [{"enum": list(tree.HITS)}, _NTH, _PARAMETER], "default": "any"}
     return _ROLE if key == "of" else {"type": "string", "description": "The name of a condition."}
 
 

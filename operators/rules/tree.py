@@ -14,10 +14,14 @@ SEVERITIES = ("fatal", "major", "minor", "info")
 STATUSES = ("experimental", "stable", "deprecated")
 CLASSES = ("prohibited", "required", "service")
 HITS = ("first", "last", "any", "each")
-"""Which hits of an anchor open a window: one of them, some window (∃), every window (∀)."""
+"""Which hits of an anchor open a window: one of them, some window (∃), every window (∀).
+A number: the n-th."""
 
 ANCHORED = ("before", "after", "around", "same_turn")
-COUNTED = ("first_turns", "last_turns", "first_ms", "last_ms")
+TIMED = ("first_ms", "last_ms", "first_percent", "last_percent")
+"""Windows that need times; percent are of the call's duration."""
+
+COUNTED = ("first_turns", "last_turns", *TIMED)
 WINDOWS = ("call", *COUNTED, *ANCHORED)
 
 
@@ -97,7 +101,8 @@ class Window:
     kind: str
     n: int = 0
     anchor: Node | None = None
-    hit: str = "any"
+    hit: str | int = "any"
+    """One of HITS, or the number of the hit: 2 the second, -2 the last but one."""
     turns: int | None = None
     ms: int | None = None
     of: str | None = None

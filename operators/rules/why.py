@@ -167,7 +167,9 @@ def _scope(node: tree.Scoped) -> str:
     limits = (("turns", window.turns), ("ms", window.ms))
     near = "".join(f", {value} {unit}" for unit, value in limits if value is not None)
     whose = f" of {window.of}" if window.of else ""
-    return f"{said} {window.kind} {window.hit} of {window.anchor.name or 'the anchor'}{near}{whose}"
+    which = f"hit {window.hit}" if isinstance(window.hit, int) else window.hit
+    until = "" if window.until is None else f", until {window.until.name or 'its end'}"
+    return f"{said} {window.kind} {which} of {window.anchor.name or 'the anchor'}{near}{whose}{until}"
 
 
 def _brief(value: Any) -> str:

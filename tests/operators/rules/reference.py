@@ -295,7 +295,11 @@ class Reading:
     ) -> list[Frame]:
         if anchor is None:
             return [cut(frame, self.counted(kind, scope))]
-        hits = {"first": anchor.hits[:1], "last": anchor.hits[-1:]}.get(scope.get("hit", "any"), anchor.hits)
+        chosen = {"first": 1, "last": -1}.get(scope.get("hit", "any"), scope.get("hit", "any"))
+        hits = anchor.hits
+        if isinstance(chosen, int):
+            at = chosen - 1 if chosen > 0 else len(hits) + chosen
+            hits = hits[at : at + 1] if at >= 0 else ()
         made = []
         for hit in hits:
             window = self.anchored(kind, scope, hit)
@@ -312,9 +316,10 @@ class Reading:
             return Frame(hi=(turns[n - 1].stop, 0) if 0 < n <= len(turns) else (NEVER if n else -2, 0))
         if kind == "last_turns":
             return Frame(lo=(turns[-n].start, 0) if 0 < n <= len(turns) else (-2 if n else NEVER, 0))
-        if kind == "first_ms":
-            return Frame(to_ms=n)
-        return Frame(from_ms=int(self.table.duration_ms[0]) - n)
+        duration = int(self.table.duration_ms[0])
+        if kind.startswith("first"):
+            return Frame(to_ms=n if kind == "first_ms" else -(-duration * n // 100))
+        return Frame(from_ms=duration - n if kind == "last_ms" else -(-duration * (100 - n) // 100))
 
     def anchored(self, kind: str, scope: Rule, hit: Hit) -> Frame:
         first, last = self.turn_of(hit.begin), self.turn_of(self.last(hit))
@@ -340,7 +345,7 @@ class Reading:
 
 
 ANCHORED = ("after", "before", "around", "same_turn")
-TIMED = ("first_ms", "last_ms")
+TIMED = ("first_ms", "last_ms", "first_percent", "last_percent")
 KINDS = (*ANCHORED, *TIMED, "first_turns", "last_turns")
 
 

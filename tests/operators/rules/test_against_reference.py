@@ -61,12 +61,18 @@ def scopes() -> Conditions:
     limit = st.one_of(turns, MS.map(lambda n: {"ms": n}))
     maybe: Conditions = st.one_of(st.just(NO_KEYS), limit)
     hit: Conditions = st.one_of(
-        st.just(NO_KEYS), st.sampled_from(["first", "last", "any", "each"]).map(lambda h: {"hit": h})
+        st.just(NO_KEYS),
+        st.sampled_from(["first", "last", "any", "each", 1, 2, -1, -2]).map(lambda h: {"hit": h}),
     )
     until: Conditions = st.one_of(st.just(NO_KEYS), st.just(NO_KEYS), NAMES.map(lambda name: {"until": name}))
     return st.one_of(
         st.builds(lambda k, n, of: {k: n, **of}, st.sampled_from(["first_turns", "last_turns"]), FEW, of),
         st.builds(lambda k, n: {k: n}, st.sampled_from(["first_ms", "last_ms"]), MS),
+        st.builds(
+            lambda k, n: {k: n},
+            st.sampled_from(["first_percent", "last_percent"]),
+            st.sampled_from([10, 33, 50]),
+        ),
         st.builds(lambda a, h, n, u: {"after": a, **h, **n, **u}, NAMES, hit, maybe, until),
         st.builds(lambda a, h, n: {"before": a, **h, **n}, NAMES, hit, maybe),
         st.builds(lambda a, h, n: {"around": a, **h, **n}, NAMES, hit, limit),

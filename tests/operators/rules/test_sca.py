@@ -105,7 +105,7 @@ def test_operators(tmp_path: Path, one: dict[str, Any], hit: str, fine: str) -> 
         (rule(condition("a", operator(ANY, keywords=[]))), "the list is empty"),
         (rule(condition("a", operator(ANY, keywords=["甲"]), range={"from": 3, "to": 5})), "range"),
         (rule(condition("a", operator(ANY, keywords=["甲"]),
-                        anchor={"cid": "a", "location": "AFTER", "hit_time": 4})), "only the first"),
+                        anchor={"cid": "a", "location": "AFTER", "hit_time": -4})), "only the N-th"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_carried_is_listed_and_the_others_are_written(

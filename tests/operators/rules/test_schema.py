@@ -43,6 +43,8 @@ def test_every_shipped_rule_passes(path: Path) -> None:
         {"silence": {"at_least_ms": "long"}},
         {"tag": {"any": ["t"], "at_least": 1.5}},
         {"keyword": {"any": ["a"]}, "scope": {"after": "b", "hit": "second"}},
+        {"keyword": {"any": ["a"]}, "scope": {"after": "b", "hit": 0}},
+        {"keyword": {"any": ["a"]}, "scope": {"first_percent": 101}},
         {"keyword": {"any": ["a"]}, "count": -1},
         {"all": []},
         {"role": "agent"},
@@ -54,7 +56,8 @@ def test_what_the_reader_refuses_the_schema_refuses(when: dict[str, Any]) -> Non
 
 
 def test_parameters_stand_where_values_do() -> None:
-    when = {"silence": {"at_least_ms": "$gap_ms"}, "count": "$times"}
+    scope = {"after": "b", "hit": "$times"}
+    when = {"silence": {"at_least_ms": "$gap_ms"}, "count": "$times", "scope": scope}
     assert VALIDATOR.is_valid({**RULE, "when": when, "params": {"gap_ms": 5000, "times": 2}})
 
 
