@@ -18,9 +18,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from server import config, evaluate_app, models_app, rules_app, telemetry
+from server import backtest_app, config, evaluate_app, models_app, rules_app, telemetry
 from server.doors import doctor, files, grpc_server, inspect, page, terminal
 from server.errors import BadInput, EarshotError
+from server.keeping import Keeper
 from server.wiring import open_road
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.add_typer(rules_app.app, name="rules")
 app.add_typer(models_app.app, name="models")
 app.add_typer(evaluate_app.app, name="evaluate")
+app.command("backtest")(backtest_app.backtest)
 errors = Console(stderr=True)
 
 
@@ -73,6 +75,9 @@ def inspect_command(
     html: Annotated[
         Path | None, typer.Option(help="Write one self-contained page to read, look at and listen to.")
     ] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Folder to keep the calls in, for `earshot backtest`.")
+    ] = None,
     agent_channel: Annotated[
         int | None, typer.Option(min=0, max=1, help="Channel of the agent: 0 left, 1 right.")
     ] = None,
@@ -89,13 +94,14 @@ def inspect_command(
             help=f"media ({' '.join(sorted(files.MEDIA_SUFFIXES))}) or transcripts (.json .jsonl)",
         )
     results, views = [], []
-    with _progress(quiet) as progress:
+    with _progress(quiet) as progress, Keeper(keep) as keeper:
         waiting = progress.add_task("starting the models", total=None)
         with open_road(settings) as road:
             progress.remove_task(waiting)
             bar = progress.add_task("inspecting", total=len(sources))
-            for _, done in inspect.run(road, sources, options, lambda: progress.advance(bar)):
+            for source, done in inspect.run(road, sources, options, lambda: progress.advance(bar)):
                 results.append(done.result)
+                keeper.add(done, source.path)
                 if as_json:
                     print(json.dumps(done.result, ensure_ascii=False), flush=True)
                 if html is not None:
@@ -105,6 +111,8 @@ def inspect_command(
     if html is not None:
         html.write_text(page.render(views), encoding="utf-8")
         errors.print(f"page written to {html}", highlight=False)
+    if keep is not None:
+        errors.print(f"{keeper.kept} calls kept in {keep}", highlight=False)
     raise typer.Exit(int(any(result["error"] is not None for result in results)))
 
 

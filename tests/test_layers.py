@@ -79,7 +79,13 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "server.wiring",
         ("operators", "server.adapters", "server.pipeline", "server.config", "server.errors"),
     ),
+    ("server.keeping", ("operators", "server.adapters.store", "server.pipeline")),
+    (
+        "server.backtest",
+        ("operators", "server.backtest", "server.adapters.store", "server.errors", "server.wiring"),
+    ),
     ("server.models_app", ("server",)),
+    ("server.backtest_app", ("server",)),
     ("server.rules_app", ("server", "operators")),
     ("server.evaluate_app", ("server",)),
     ("server.gpu_app", ("server",)),
