@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ BUILT_IN = Path(__file__).parent.parent / "packs"
 PACK_KEYS = ("id", "title", "version", "items", "params")
 RULE_REQUIRED = ("id", "item", "title", "why", "instead", "severity", "when")
 RULE_KEYS = (*RULE_REQUIRED, "score", "veto", "status", "sources", "false_positives", "gate", "unless",
-             "evidence", "params", "define")  # fmt: skip
+             "evidence", "params", "define", "effective_from", "effective_to")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +127,23 @@ def _items(source: Source, node: yaml.Node) -> dict[str, Item]:
     return items
 
 
+def _period(source: Source, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> tree.Period | None:
+    """The days on which a rule is in force, if its file says."""
+    found: dict[str, date] = {}
+    for key in ("effective_from", "effective_to"):
+        text = source.text(keys[key][1], key) if key in keys else ""
+        try:
+            if text:
+                found[key] = date.fromisoformat(text)
+        except ValueError:
+            source.complain(keys[key][1], f"{key}: {text!r} is no date", "write it as 2026-12-31")
+    first, last = found.get("effective_from"), found.get("effective_to")
+    if first and last and first > last:
+        source.complain(keys["effective_to"][1], f"in force from {first} to {last}", "swap the two dates")
+    at = keys[next(iter(found))][1].start_mark if found else None
+    return tree.Period(first=first, last=last, where=tree.Where(source.file, at.line + 1, 1)) if at else None
+
+
 def _choice(
     source: Source, keys: Mapping[str, tuple[yaml.Node, yaml.Node]], key: str, known: Iterable[str]
 ) -> None:
@@ -200,7 +218,12 @@ class _Rules:
         roots = {key: keys[key][1] for key in ("gate", "when", "unless") if key in keys}
         for node in roots.values():
             conditions.collect(node)
-        return {key: conditions.condition(node) for key, node in roots.items()}
+        parts = {key: conditions.condition(node) for key, node in roots.items()}
+        period = _period(source, keys)
+        if period is not None:
+            gate = parts.get("gate")
+            parts["gate"] = tree.All(children=(period, gate), where=gate.where) if gate else period
+        return parts
 
     def _evidence(
         self, source: Source, keys: Mapping[str, tuple[yaml.Node, yaml.Node]], conditions: Conditions

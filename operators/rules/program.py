@@ -1,13 +1,14 @@
 """A rule set as a program: equal conditions are one step, answered once for each set of frames."""
 
 from collections.abc import Hashable
+from functools import cached_property
 
 import numpy as np
 
 from operators.chain import Evidence, Plan, Use
 from operators.rules import frames as f
+from operators.rules import period, tree
 from operators.rules import results as r
-from operators.rules import tree
 from operators.rules.results import FALSE, TRUE, UNKNOWN, Result
 from operators.rules.rows import NO_ROWS, Rows
 from operators.table import Bool, CallTable, Int64
@@ -42,6 +43,8 @@ class Program:
         below = tuple(self.add(child) for child in tree.children_of(node))
         if isinstance(node, tree.Leaf):
             return ("leaf", node.use.key, node.role)
+        if isinstance(node, tree.Period):
+            return ("period", node.first, node.last)
         if isinstance(node, tree.AtLeast):
             return ("at_least", node.n, below)
         if isinstance(node, tree.Count):
@@ -87,6 +90,10 @@ class Run:
         self._silence: dict[int, Result] = {}
         self._call_rows: dict[int, Rows] = {}
 
+    @cached_property
+    def _days(self) -> period.Days:
+        return period.days(self.table)
+
     def result(self, node: tree.Node, within: int = 0) -> Result:
         """What ``node`` finds in the frames of id ``within`` (0: whole calls)."""
         step = self.program.step(node)
@@ -101,6 +108,10 @@ class Run:
     def _judge(self, node: tree.Node, within: int) -> Result:
         if isinstance(node, tree.Leaf):
             return self._leaf(node, within)
+        if isinstance(node, tree.Period):
+            inside = period.in_force(self._days[self._frames[within].call], node.first, node.last)
+            truth = np.where(inside, TRUE, FALSE).astype(np.int8)
+            return Result(truth=truth, rows=NO_ROWS, open=np.zeros(len(truth), np.bool_))
         if isinstance(node, tree.Scoped):
             return self._scoped(node, within)
         if isinstance(node, tree.All | tree.Seq) and self._fails_early(node.children, within):

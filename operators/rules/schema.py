@@ -20,6 +20,7 @@ _PARAMETER: Schema = {"$ref": "#/$defs/parameter"}
 _NATURAL: Schema = {"anyOf": [{"type": "integer", "minimum": 0}, _PARAMETER]}
 _NTH: Schema = {"type": "integer", "not": {"const": 0}, "description": "The n-th hit, below 0 from the end."}
 _TEXTS: Schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+_DAY: Schema = {"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}$"}
 _ROLE: Schema = {"enum": list(ROLES)}
 _CONDITION: Schema = {"$ref": "#/$defs/condition"}
 _CONDITIONS: Schema = {"type": "array", "items": _CONDITION, "minItems": 1}
@@ -60,6 +61,8 @@ _RULE: Mapping[str, Schema] = {
     "when": _CONDITION | {"description": "What makes a hit."},
     "gate": _CONDITION | {"description": "Where it is false the rule does not apply."},
     "unless": _CONDITION | {"description": "Where it is true there is no hit."},
+    "effective_from": _DAY | {"description": "First day on which the rule applies."},
+    "effective_to": _DAY | {"description": "Last day on which the rule applies."},
     "define": {"type": "object", "additionalProperties": _CONDITION},
     "params": {"type": "object"},
     "sources": _TEXTS, "false_positives": _TEXTS, "evidence": _TEXTS,

@@ -6,6 +6,7 @@ Keys such as ``role``, ``scope`` and ``count`` of a condition become nodes of th
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from operators.chain import Use
@@ -50,6 +51,14 @@ class Leaf(Node):
     role: str | None = None
     shown: Mapping[str, Any] = field(default_factory=dict)
     """Parameters as written, where the use holds more (the words of a lexicon)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Period(Node):
+    """True when the call's local day lies in it, both ends included, or is not known; part of a gate."""
+
+    first: date | None = None
+    last: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -142,6 +142,9 @@ def describe(node: tree.Node) -> str:
         values = ", ".join(f"{name}: {_brief(value)}" for name, value in shown(node).items())
         role = f", role: {node.role}" if node.role else ""
         return f"{node.use.operator.name} {{{values}{role}}}"
+    if isinstance(node, tree.Period):
+        ends = (("from", node.first), ("to", node.last))
+        return " ".join(["in force", *(f"{word} {day}" for word, day in ends if day)])
     if isinstance(node, tree.AtLeast):
         return "any of" if node.n == 1 else f"at least {node.n} of"
     if isinstance(node, tree.Count):

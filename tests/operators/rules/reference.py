@@ -85,6 +85,8 @@ class Reading:
     def verdict(self, name: str) -> str:
         """The table of the page's section Verdicts."""
         rule = self.rules[name]
+        if not self.in_force(rule):
+            return "not_applicable"
         if "gate" in rule:
             gate = self.root(name, "gate").truth
             if gate != TRUE:
@@ -93,6 +95,11 @@ class Reading:
         if "unless" in rule:
             truth = min(truth, TRUE - self.root(name, "unless").truth)
         return ("pass", "unknown", "hit")[truth]
+
+    def in_force(self, rule: Rule) -> bool:
+        """Whether the day of the call lies in the rule's period, or is not known."""
+        day = str(self.table.meta["call_start_local"][0] or "")[:10]
+        return not day or rule.get("effective_from", day) <= day <= rule.get("effective_to", day)
 
     def root(self, name: str, part: str) -> Found:
         """One of a rule's conditions in the whole call."""
@@ -127,6 +134,8 @@ class Reading:
             return self.judge(rule, rule["define"][body], frame, None)
         if head == "block":
             other = self.rules[body]
+            if not self.in_force(other):
+                return Found(FALSE)
             parts = [self.judge(other, other[key], frame, None) for key in ("gate", "when") if key in other]
             if "unless" in other:
                 part = self.judge(other, other["unless"], frame, None)

@@ -29,10 +29,12 @@ SETTINGS = settings(
 )  # fmt: skip
 RULES = 4
 Condition = dict[str, Any]
+Call = tuple[str, str | None, str | None, tuple[str, ...] | None]
 Conditions = st.SearchStrategy[Condition]
 NO_KEYS: Condition = {}
 NAMES = st.sampled_from(["a", "b", "c"])
 ROLE = st.sampled_from(["agent", "customer"])
+DAY = st.sampled_from(["2026-01-01", "2026-02-01"])
 FEW = st.integers(0, 2)
 MS = st.sampled_from([0, 500, 1000, 3000])
 ROLED: Conditions = st.one_of(st.just(NO_KEYS), st.fixed_dictionaries({"role": ROLE}))
@@ -134,14 +136,15 @@ def conditions() -> Conditions:
 
 def rules() -> st.SearchStrategy[list[Condition]]:
     defined = st.fixed_dictionaries({name: findable(anchored=False) for name in "abc"})
-    parts = st.fixed_dictionaries({"when": conditions(), "define": defined},
-                                  optional={"gate": conditions(), "unless": conditions()})  # fmt: skip
+    asked = {"gate": conditions(), "unless": conditions()}
+    period = {"effective_from": DAY, "effective_to": st.just("2026-03-01")}
+    parts = st.fixed_dictionaries({"when": conditions(), "define": defined}, optional=asked | period)
     return st.lists(parts, min_size=RULES, max_size=RULES)
 
 
 @st.composite
-def calls(draw: st.DrawFn) -> tuple[str, str | None, tuple[str, ...] | None]:
-    """Script, metadata field f, tag labels of a call of up to seven rows: overlapping, gapped or untimed."""
+def calls(draw: st.DrawFn) -> Call:
+    """Script, field f, day and tag labels of a call of up to seven rows: overlapping, gapped or untimed."""
     timed, tagged = (
         draw(st.sampled_from([True, True, True, False])),
         draw(st.sampled_from([True, True, False])),
@@ -155,7 +158,8 @@ def calls(draw: st.DrawFn) -> tuple[str, str | None, tuple[str, ...] | None]:
         rows.append((start, f"{draw(st.sampled_from('ACAC'))} {span}{text}{tags}"))
         at = start + 1
     script = " | ".join(text for _, text in sorted(rows, key=lambda row: row[0]))
-    return script, draw(st.sampled_from(["x", "y", None])), ("p", "q") if tagged else None
+    day = draw(st.sampled_from([None, "2026-01-31T23:00:00+08:00", "2026-02-01", "2026-03-02T00:10:00"]))
+    return script, draw(st.sampled_from(["x", "y", None])), day, ("p", "q") if tagged else None
 
 
 def found_by(judge: Judge, table: CallTable) -> dict[str, set[Hit]]:
@@ -184,15 +188,15 @@ def test_the_judge_reads_the_page(
     write_pack: Callable[..., Path],
     registry: Registry,
     pack: list[Condition],
-    scripts: list[tuple[str, str | None, tuple[str, ...] | None]],
+    scripts: list[Call],
 ) -> None:
     named = {f"r{n}": rule for n, rule in enumerate(pack)}
     named["r3"] = {**named["r3"], "when": {"any": [{"block": "r0"}, named["r3"]["when"]]}}
     bodies = {name: "\n".join(f"{k}: {json.dumps(v, ensure_ascii=False)}" for k, v in rule.items())
               for name, rule in named.items()}  # fmt: skip
     judge = compile_pack(load_pack(write_pack(bodies), registry))
-    for script, field, labels in scripts:
-        table = call(script, {"f": field}, tag_labels=labels)
+    for script, field, day, labels in scripts:
+        table = call(script, {"f": field, "call_start_local": day}, tag_labels=labels)
         reading = Reading(named, table, registry)
         (judgement,) = judge.judge(table)
         assert judgement.verdicts == {name: reading.verdict(name) for name in named}

@@ -33,6 +33,8 @@ def problems(write_pack: WritePack, registry: Registry, **rules: str) -> str:
         ("when: {keyword: {any: [a]}, scope: {first_percent: 101}}", "more than the whole"),
         ("when: {keyword: {any: [a]}, scope: {after: b, hit: 0}}\ndefine: {b: {keyword: {any: [b]}}}",
          "2 is the second, -1 the last"),
+        ("effective_from: 2026-13-01\nwhen: {keyword: {any: [a]}}", "'2026-13-01' is no date"),
+        ("effective_from: 2026-02-01\neffective_to: 2026-01-01\nwhen: {keyword: {any: [a]}}", "swap the two"),
         ("when: {ref: nobody}", "no condition is called 'nobody'"),
         ("when: {block: nobody}", "no rule 'nobody' in this pack"),
         ("when: {block: r}", "break the circle of blocks"),

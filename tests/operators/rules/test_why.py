@@ -84,3 +84,10 @@ def test_counts_say_how_many_there_were(compiled: Compiled) -> None:
 def test_a_rule_that_is_not_there(compiled: Compiled) -> None:
     with pytest.raises(KeyError):
         compiled({"r": RULE}).explain(call("A 您好"), "s")
+
+
+def test_a_rule_out_of_force_says_so(compiled: Compiled) -> None:
+    judge = compiled({"r": "effective_to: 2026-01-31\nwhen: {keyword: {any: [喂]}}"})
+    late = judge.explain(call("A 喂", {"call_start_local": "2026-02-01T09:00:00+08:00"}), "r")
+    assert late[0].truth == "false" and late[0].parts[0].condition == "in force to 2026-01-31"
+    assert judge.explain(call("A 喂"), "r")[0].truth == "true", "the control: the day is not known"
