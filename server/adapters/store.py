@@ -10,7 +10,7 @@ rule's threshold.
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -211,8 +211,8 @@ def _check_schema(path: Path, schema: pa.Schema, found: Footer) -> None:
 
 
 def read(
-    found: Footer, groups: Sequence[int], *, tags: Sequence[str] | None = None,
-    emotions: Sequence[str] | None = None,
+    found: Footer, groups: Sequence[int], *, tags: Collection[str] | None = None,
+    emotions: Collection[str] | None = None,
 ) -> tuple[CallTable, Int8]:  # fmt: skip
     """Row groups of a file as one checked table, and the kept verdicts [R, C] (R = 0 without).
 
