@@ -1,6 +1,6 @@
 """Judges a pack over a table: verdicts as columns, and for each call the findings, items and score."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from operators.chain import Plan
 from operators.rules import tree, why
 from operators.rules.explain import Evidence, Explainer
-from operators.rules.pack import Pack
+from operators.rules.pack import Item, Pack
 from operators.rules.program import Program, Run
 from operators.rules.results import TRUE
 from operators.rules.why import Reason
@@ -135,9 +135,10 @@ class Judge:
         noted = [(rule, int(v)) for rule, v in zip(self.rules, verdict, strict=True) if v >= UNDECIDED]
         noted.sort(key=lambda pair: (-pair[1], tree.SEVERITIES.index(pair[0].severity), pair[0].id))
         hit = [rule for rule, v in noted if v == HIT]
+        run = explainer.run
         return Judgement(
             call_id=explainer.run.table.call_ids[call],
-            score=score(hit),
+            score=score(self.pack.items, [(rule, _points(run, rule, call)) for rule in hit]),
             items=self._items(verdict),
             verdicts={rule.id: VERDICTS[v] for rule, v in zip(self.rules, verdict, strict=True)},
             findings=tuple(_finding(explainer, rule, call, VERDICTS[v]) for rule, v in noted),
@@ -165,15 +166,28 @@ def compile_pack(pack: Pack) -> Judge:
     return Judge(pack)
 
 
-def score(hit: Iterable[tree.Rule]) -> float:
-    """100 less the largest deduction of each item that was hit, at least 0; a rule with veto makes it 0."""
-    rules = list(hit)
-    if any(rule.veto for rule in rules):
+def score(items: Mapping[str, Item], points: Sequence[tuple[tree.Rule, float]]) -> float:
+    """The score of a call from the points of the rules that hit it, from 0 to 100; 0 where one has a veto.
+
+    An item counts its largest deduction, at most ``max_deduction``, and its largest reward, times ``weight``.
+    """
+    if any(rule.veto for rule, _ in points):
         return 0.0
-    deductions: dict[str, float] = {}
-    for rule in rules:
-        deductions[rule.item] = min(deductions.get(rule.item, 0.0), rule.score)
-    return max(0.0, FULL_SCORE + sum(deductions.values()))
+    total = FULL_SCORE
+    for item in items.values():
+        of_item = [value for rule, value in points if rule.item == item.id]
+        worst, best = min(of_item, default=0.0), max(of_item, default=0.0)
+        total += item.weight * (max(min(worst, 0.0), -item.max_deduction) + max(best, 0.0))
+    return min(max(total, 0.0), FULL_SCORE)
+
+
+def _points(run: Run, rule: tree.Rule, call: int) -> float:
+    """What a rule that hits ``call`` costs or earns; an absence without an anchor is one thing found."""
+    if not rule.score_per_hit:
+        return rule.score
+    found = max(int((run.result(rule.when).rows.frame == call).sum()), 1)
+    points = rule.score_per_hit * found
+    return points if rule.cap is None else min(max(points, -rule.cap), rule.cap)
 
 
 def _verdict(rule: tree.Rule, run: Run) -> Int8:
@@ -197,7 +211,8 @@ def _finding(explainer: Explainer, rule: tree.Rule, call: int, verdict: str) -> 
     ]
     return Finding(
         rule=rule.id, item=rule.item, title=rule.title, verdict=verdict, severity=rule.severity,
-        score=rule.score if verdict == "hit" else 0.0, why=rule.why, instead=rule.instead,
+        score=_points(explainer.run, rule, call) if verdict == "hit" else 0.0,
+        why=rule.why, instead=rule.instead,
         turns=tuple(sorted({e.turn for e in evidence if e.turn is not None and e.holds})),
         start_ms=min((start for start, _ in times), default=None),
         end_ms=max((end for _, end in times), default=None),

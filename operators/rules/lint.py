@@ -94,8 +94,12 @@ def _rule(rule: tree.Rule) -> Iterator[Problem]:
     for text in ("title", "why", "instead"):
         if not getattr(rule, text).strip():
             yield _at(rule.where, f"{text} is empty", "say it in one sentence")
-    if rule.severity != "info" and not rule.score and not rule.veto:
-        yield _at(rule.where, f"{rule.severity}, but it costs nothing", "set `score:` or `veto: true`")
+    if rule.severity != "info" and not rule.score and not rule.score_per_hit and not rule.veto:
+        yield _at(
+            rule.where,
+            f"{rule.severity}, but it costs nothing",
+            "set `score:`, `score_per_hit:` or `veto: true`",
+        )
     program = Program()
     for root in _roots(rule):
         program.add(root)

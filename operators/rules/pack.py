@@ -20,7 +20,8 @@ BUILT_IN = Path(__file__).parent.parent / "packs"
 PACK_KEYS = ("id", "title", "version", "items", "params")
 RULE_REQUIRED = ("id", "item", "title", "why", "instead", "severity", "when")
 RULE_KEYS = (*RULE_REQUIRED, "score", "veto", "status", "sources", "false_positives", "gate", "unless",
-             "evidence", "params", "define", "effective_from", "effective_to")  # fmt: skip
+             "evidence", "params", "define", "score_per_hit", "cap",
+             "effective_from", "effective_to")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,10 @@ class Item:
     zh: str
     cls: str
     severity: str
+    max_deduction: float = float("inf")
+    """Points that the item's rules cost at most."""
+    weight: float = 1.0
+    """Factor on the points of the item's rules."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,13 +123,27 @@ def digest(folder: Path) -> str:
 def _items(source: Source, node: yaml.Node) -> dict[str, Item]:
     items = {}
     for name, (_, value) in source.mapping(node, what="item").items():
-        keys = source.mapping(value, ("zh", "class", "severity"), ("zh", "class", "severity"))
-        texts = {key: source.text(entry, key) for key, (_, entry) in keys.items()}
+        required = ("zh", "class", "severity")
+        keys = source.mapping(value, (*required, "max_deduction", "weight"), required)
+        texts = {key: source.text(keys[key][1], key) for key in required if key in keys}
+        limit, weight = (_points(source, keys, key) for key in ("max_deduction", "weight"))
         _choice(source, keys, "class", tree.CLASSES)
         _choice(source, keys, "severity", tree.SEVERITIES)
         items[name] = Item(id=name, zh=texts.get("zh", ""), cls=texts.get("class", ""),
-                                severity=texts.get("severity", "minor"))  # fmt: skip
+                                severity=texts.get("severity", "minor"),
+                           max_deduction=float("inf") if limit is None else limit,
+                           weight=1.0 if weight is None else weight)  # fmt: skip
     return items
+
+
+def _points(
+    source: Source, keys: Mapping[str, tuple[yaml.Node, yaml.Node]], key: str, *, signed: bool = False
+) -> float | None:
+    """A number of points; only a ``signed`` one may be below 0."""
+    value = source.typed(keys[key][1], float, key) if key in keys else None
+    if value is not None and not (signed or value >= 0):
+        source.complain(keys[key][1], f"{key}: {value}", "give a number from 0 up")
+    return None if value is None else float(value)
 
 
 def _period(source: Source, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> tree.Period | None:
@@ -249,10 +268,12 @@ class _Rules:
         _choice(source, keys, "severity", tree.SEVERITIES)
         _choice(source, keys, "status", tree.STATUSES)
         lists = {k: source.texts(keys[k][1], k) if k in keys else () for k in ("sources", "false_positives")}
-        points = source.typed(keys["score"][1], float, "score") if "score" in keys else 0
+        points, per_hit = (_points(source, keys, key, signed=True) for key in ("score", "score_per_hit"))
+        cap = _points(source, keys, "cap")
         veto = source.typed(keys["veto"][1], bool, "veto") if "veto" in keys else False
-        if points is not None and points > 0:
-            source.complain(
-                keys["score"][1], f"score: {points}", "give the deduction as a number from 0 down, e.g. -20"
-            )
-        return {**texts, **lists, "score": float(points or 0), "veto": bool(veto)}
+        if "score" in keys and "score_per_hit" in keys:
+            source.complain(keys["score_per_hit"][0], "both score and score_per_hit", "keep one of the two")
+        if "cap" in keys and "score_per_hit" not in keys:
+            source.complain(keys["cap"][0], "cap without score_per_hit", "add score_per_hit, or remove cap")
+        points_of = {"score": points or 0.0, "score_per_hit": per_hit or 0.0, "cap": cap}
+        return {**texts, **lists, **points_of, "veto": bool(veto)}

@@ -56,7 +56,9 @@ def rule_schema(registry: Registry) -> Schema:
 _RULE: Mapping[str, Schema] = {
     "severity": {"enum": list(tree.SEVERITIES)},
     "status": {"enum": list(tree.STATUSES), "default": "experimental"},
-    "score": {"type": "number", "maximum": 0, "description": "Deduction, 0 or less."},
+    "score": {"type": "number", "description": "Points of a hit: below 0 a deduction, above 0 a reward."},
+    "score_per_hit": {"type": "number", "description": "Points of each thing found, instead of score."},
+    "cap": {"type": "number", "minimum": 0, "description": "Most points of score_per_hit, up or down."},
     "veto": {"type": "boolean", "description": "The whole call scores 0."},
     "when": _CONDITION | {"description": "What makes a hit."},
     "gate": _CONDITION | {"description": "Where it is false the rule does not apply."},

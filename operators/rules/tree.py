@@ -140,6 +140,10 @@ class Rule:
     instead: str
     severity: str
     score: float
+    """Points of a hit: below 0 a deduction, above 0 a reward."""
+    score_per_hit: float = 0.0
+    """Points of each thing found, instead of ``score``; together at most ``cap`` points up or down."""
+    cap: float | None = None
     veto: bool
     status: str
     when: Node
