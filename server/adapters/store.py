@@ -10,7 +10,8 @@ rule's threshold.
 import hashlib
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,14 +96,22 @@ def _write_beside(folder: Path, table: CallTable, versions: Mapping[str, Any], j
     temporary = folder / f".{uuid4().hex}.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(temporary, check(table), versions, judged)
+        with _removed_on_failure(temporary):
+            _write(temporary, check(table), versions, judged)
     except (OSError, pa.ArrowException, TableError, UnicodeEncodeError) as error:
-        temporary.unlink(missing_ok=True)
-        raise BadHistory(f"calls cannot be kept in {folder}: {error}", help="see what it says") from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        what, _, advice = str(error).partition("\nhelp: ")
+        advice = advice or "check the folder and the space left on its disk"
+        raise BadHistory(f"calls cannot be kept in {folder}: {what}", help=advice) from error
     return temporary
+
+
+@contextmanager
+def _removed_on_failure(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _write(path: Path, table: CallTable, versions: Mapping[str, Any], judged: Judged | None) -> None:
