@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from operators.rules import tree
+from operators.rules import logic, tree
 from operators.rules.cases import Case, read_cases
 from operators.rules.judge import compile_pack
 from operators.rules.lexicon import load_lexicons
-from operators.rules.pack import Pack, find_folder, read_pack, rule_files
+from operators.rules.pack import Pack, find_folder, load_pack, read_pack, rule_files
 from operators.rules.parse import RulesError
 from operators.rules.program import Program
 from operators.rules.reader import Problem
@@ -30,8 +30,17 @@ def check(name_or_path: str | Path, registry: Registry) -> list[Problem]:
         problems += [*_cases(pack, cases), *_orphans(folder), *_unused_lexicons(folder, pack)]
         for rule in pack.rules.values():
             problems += _rule(rule)
-        problems += [*_same_rules(pack), *_compiles(pack)]
+        problems += [*_same_rules(pack), *logic.check(pack), *_compiles(pack)]
     return sorted(set(problems))
+
+
+def notes(name_or_path: str | Path, registry: Registry) -> list[Problem]:
+    """What is worth knowing of a pack and no fault: rules that only the end of a call decides.
+
+    Raises:
+        RulesError: the pack cannot be loaded.
+    """
+    return sorted(logic.notes(load_pack(name_or_path, registry)))
 
 
 def _at(where: tree.Where, what: str, help: str) -> Problem:
