@@ -25,10 +25,15 @@ _MARKS = {"true": "[green]✓[/]", "false": "[red]✗[/]", "unknown": "[yellow]?
 
 @app.command("check")
 def check_command(pack: Pack = "collections_zh") -> None:
-    """List every problem of a pack, with file, line and column. Exit status 1 when there is one."""
+    """List every problem of a pack, with file, line and column. Exit status 1 when there is one.
+
+    Of a sound pack, notes which rules only the end of a call decides.
+    """
     problems = lint.check(pack, load_registry())
     for problem in problems:
         print(problem)
+    for note in [] if problems else lint.notes(pack, load_registry()):
+        print(f"note: {note.file}:{note.line}: {note.what}")
     print(f"{len(problems)} problems in {pack}")
     raise typer.Exit(int(bool(problems)))
 
