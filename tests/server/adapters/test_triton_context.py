@@ -35,7 +35,7 @@ def test_weights_of_0_to_5_are_taken(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["安心贷\tx", "安心贷\t-1", "安心贷\t5.1", "安心贷\tnan"])
 def test_a_bad_weight_is_named(tmp_path: Path, text: str) -> None:
-    with pytest.raises(BadSetting, match="word 1 of words.txt has the weight"):
+    with pytest.raises(BadSetting, match=r"word 1 of words.txt has the weight"):
         read_words(written(tmp_path, text), 10)
 
 

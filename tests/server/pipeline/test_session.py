@@ -129,7 +129,10 @@ def test_a_transcript_of_the_call_gives_the_rules_the_same_words(road: Road) -> 
 
 
 def test_a_chat_has_emotions_from_its_words_and_no_agitation(road: Road) -> None:
-    turns = [{"role": "agent", "text": "您好请问是张先生吗"}, {"role": "customer", "text": "你给我滚你这个骗子"}]
+    turns = [
+        {"role": "agent", "text": "您好请问是张先生吗"},
+        {"role": "customer", "text": "你给我滚你这个骗子"},
+    ]
     inspection = road.inspect_transcript({"turns": turns}, call_id="chat")
     calm, angry = (turn["emotion"] for turn in inspection.result["turns"])
     assert set(calm) == {"angry", "happy", "neutral", "sad"} and angry["angry"] > calm["angry"]
