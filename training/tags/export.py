@@ -1,5 +1,6 @@
 """The network as two ONNX graphs, a turn alone and a turn among others; weights int8 with a scale a row."""
 
+import lzma
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,7 +61,7 @@ def permitted(labels: Sequence[str]) -> NDArray[np.float32]:
 
 
 def save(network: Tagger, calibration: Calibration, labels: Sequence[str], folder: Path) -> None:
-    """Write ``encoder.onnx`` and ``tagger.onnx``."""
+    """Write ``encoder.onnx.xz`` and ``tagger.onnx.xz``."""
     network.eval()
     turns = torch.tensor([[2, 3, 4, 5], [2, 3, 0, 0]])
     roles, before = torch.tensor([0, 1]), torch.tensor([[-1] * TURNS_BEFORE, [0] + [-1] * (TURNS_BEFORE - 1)])
@@ -72,7 +73,7 @@ def save(network: Tagger, calibration: Calibration, labels: Sequence[str], folde
         {"CHARACTERS": turns, "SOUNDS": turns, "ROLES": roles},
         ["STATES", "GISTS", "VECTORS"],
         {"CHARACTERS": by_turn, "SOUNDS": by_turn, "ROLES": {0: "U"}},
-        folder / "encoder.onnx",
+        folder / "encoder.onnx.xz",
     )
     _write(
         _Scorer(network, calibration, labels),
@@ -93,7 +94,7 @@ def save(network: Tagger, calibration: Calibration, labels: Sequence[str], folde
             "ROLES": {0: "B"},
             "WORDS": {0: "B"},
         },
-        folder / "tagger.onnx",
+        folder / "tagger.onnx.xz",
     )
 
 
@@ -104,22 +105,24 @@ def _write(
     axes: Mapping[str, Mapping[int, str]],
     path: Path,
 ) -> None:
+    plain = path.with_suffix("")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns of constants that are constants
         torch.onnx.export(
             graph.eval(),
             tuple(inputs.values()),
-            str(path),
+            str(plain),
             input_names=list(inputs),
             output_names=list(outputs),
             dynamic_axes=axes,
             opset_version=OPSET,
             dynamo=False,
         )
-    model = onnx.load(path)
+    model = onnx.load(plain)
     _shrink(model.graph)
     onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, str(path))
+    path.write_bytes(lzma.compress(model.SerializeToString(), preset=9))
+    plain.unlink()
 
 
 def _shrink(graph: Any) -> None:

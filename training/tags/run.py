@@ -1,7 +1,7 @@
 """Make the tag model: ``python -m training.tags.run --data DIR --teacher FILE --out DIR``.
 
 Reads text/ and dialogues/ under DIR, the dialogues beside this package, and the catalogue of tags; writes
-encoder.onnx, tagger.onnx, ngrams.npz and alphabet.json. Everything printed is the log kept beside this file.
+encoder.onnx.xz, tagger.onnx.xz, ngrams.npz and alphabet.json. Everything printed is the log kept beside this file.
 """
 
 import argparse
@@ -169,11 +169,16 @@ def _held_out(
         worse = [fit.reworded(talk, lambda text: misheard.text(text, 0.08)) for talk in held]
         noisy.append(material.decide(pair, worse))
         held_talks += held
-        held_folds += [fold] * len(found[-1])
+        held_folds += [fold] * len(found[-1]) if len(folds) > 1 else _halves(held)
         print(f"fold {fold}: {len(held_folds)} turns decided", flush=True)
     carried, certain = measure.truth(held_talks)
     answer = measure.HeldOut(np.concatenate(found), carried, certain, np.array(held_folds))
     return answer, np.concatenate(noisy), pair.network
+
+
+def _halves(talks: Sequence[Lines]) -> list[int]:
+    """0 or 1 for each turn, talk by talk: a single fold takes its thresholds from its other half."""
+    return [index % 2 for index, talk in enumerate(talks) for _ in talk.plain]
 
 
 def _report(found: measure.HeldOut, noisy: Floats, labels: Sequence[str]) -> None:
@@ -214,7 +219,7 @@ def main() -> None:
         print(f"false alarms, {name} ({len(decisions)} turns): {told}")
     export.save(pair.network, calibration, material.labels, options.out)
     pair.layer.save(options.out / "ngrams.npz", LOUDNESS)
-    for name in ("encoder.onnx", "tagger.onnx", "ngrams.npz", "alphabet.json"):
+    for name in ("encoder.onnx.xz", "tagger.onnx.xz", "ngrams.npz", "alphabet.json"):
         print(name, (options.out / name).stat().st_size, "bytes")
 
 
@@ -223,12 +228,11 @@ def _curve(material: Material, start: Tagger, course: fit.Course) -> list[tuple[
     place = np.array([measure.fold_of(talk.source, FOLDS) for talk in material.own])
     own = [talk for talk, at in zip(material.read, place, strict=True) if at]
     held = [talk for talk, at in zip(material.read, place, strict=True) if not at]
-    halves = np.concatenate([[index % 2] * len(talk.plain) for index, talk in enumerate(held)])
     points = []
     for share in (*CURVE, 1.0):
         some = fit.cut(own, share, np.random.default_rng(SEED))
         decisions = material.decide(material.fit(start, some, course), held)
-        found = measure.HeldOut(decisions, *measure.truth(held), halves)
+        found = measure.HeldOut(decisions, *measure.truth(held), np.array(_halves(held)))
         macro = measure.macro_f1(measure.flagged(found), found.carried)
         points.append((share, sum(len(talk.plain) for talk in some), macro))
     return points

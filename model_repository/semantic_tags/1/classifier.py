@@ -1,5 +1,6 @@
 """Turns to tag scores and vectors: windows, n-grams, the network in two graphs. Knows nothing of Triton."""
 
+import lzma
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,10 +40,10 @@ class TagClassifier:
     """Scores turns. One thread, no state between calls; a turn's scores do not depend on its batch."""
 
     def __init__(self, folder: Path) -> None:
-        """Load ``encoder.onnx``, ``tagger.onnx``, ``ngrams.npz`` and ``alphabet.json`` from a folder."""
+        """Load ``encoder.onnx.xz``, ``tagger.onnx.xz``, ``ngrams.npz``, ``alphabet.json`` from a folder."""
         self._alphabet = Alphabet.load(folder / "alphabet.json")
         self._ngrams = NgramScorer(folder / "ngrams.npz", Spelling(self._alphabet.syllables))
-        self._encoder, self._tagger = (_session(folder / f"{name}.onnx") for name in ("encoder", "tagger"))
+        self._encoder, self._tagger = (_session(folder / f"{name}.onnx.xz") for name in ("encoder", "tagger"))
         self.n_labels = int(self._tagger.get_outputs()[0].shape[1])
         self.n_vector = int(self._encoder.get_outputs()[2].shape[1])
 
@@ -130,7 +131,8 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
     options.enable_cpu_mem_arena = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.disable_quant_qdq", "1")  # weights become float32 at load
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    network = lzma.decompress(path.read_bytes())
+    return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
 
 
 def _by_length(lengths: Sequence[int]) -> list[list[int]]:
