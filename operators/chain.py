@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.builtin import MODULES
+from operators.columns import kernel
 from operators.spec import Hits, Operator, OperatorError, Param, Params, Registry, Scan
 from operators.table import Bool, CallTable, Int64
 
@@ -237,7 +238,7 @@ class Plan:
         for need, uses in self._needed.items():
             lacks[uses] |= lacking[need]
         parts = [(first, scan(table)) for first, scan in self._scans]
-        hits = _arrange(_drop(_join(parts, lacks), lacks))
+        hits = _arrange(_drop(_join(parts, lacks), lacks), len(self.uses))
         offsets = np.searchsorted(hits.use, np.arange(len(self.uses) + 1)).astype(np.int64)
         silent = (np.diff(offsets) == 0) & ~hits.unknown.any(axis=1)
         return Evidence(hits=hits, use_offsets=offsets, silent=silent, uses=self.uses, lacking=lacking)
@@ -258,27 +259,68 @@ def _drop(hits: Hits, lacks: Bool) -> Hits:
     return _take(hits, ~lacks[hits.use, hits.call])
 
 
-def _arrange(hits: Hits) -> Hits:
-    """Sorted; a scan in table order costs one stable pass over the use column, a sorted one nothing."""
+def _arrange(hits: Hits, uses: int) -> Hits:
+    """Sorted by the keys; hits that come nearly in order, as from a scan down the table, cost linear time."""
     keys = (hits.use, hits.call, hits.start_ms, hits.turn, hits.char_start, hits.char_end)
-    if _is_sorted(keys):
+    order = np.arange(len(hits))
+    if _settle(order, *keys, 0):
         return hits
-    by_use = np.argsort(hits.use, kind="stable")
-    if _is_sorted(tuple(key[by_use] for key in keys)):
-        return _take(hits, by_use)
-    return _take(hits, np.lexsort(keys[::-1]))
+    order = _counted(hits.use, order, uses)
+    if not _settle(order, *keys, _MOVES * len(hits)):
+        order = np.lexsort(keys[::-1])
+    return _take(hits, order)
 
 
-def _is_sorted(keys: Sequence[NDArray[Any]]) -> bool:
-    if len(keys[0]) < 2:
-        return True
-    undecided = np.ones(len(keys[0]) - 1, np.bool_)
-    for key in keys:
-        step = np.diff(key)
-        if (undecided & (step < 0)).any():
-            return False
-        undecided &= step == 0
+_MOVES = 4
+"""Places a row may have to move on average before sorting from scratch is cheaper."""
+
+
+@kernel
+def _settle(
+    order: Int64, use: NDArray[Any], call: NDArray[Any], start_ms: NDArray[Any], turn: NDArray[Any],
+    char_start: NDArray[Any], char_end: NDArray[Any], moves: int,
+) -> bool:  # fmt: skip
+    """Insertion sort of ``order`` by the keys; False as soon as it took more than ``moves``."""
+    for place in range(1, len(order)):
+        row, at = order[place], place
+        while at > 0:
+            above = order[at - 1]
+            if use[above] != use[row]:
+                after = use[above] > use[row]
+            elif call[above] != call[row]:
+                after = call[above] > call[row]
+            elif start_ms[above] != start_ms[row]:
+                after = start_ms[above] > start_ms[row]
+            elif turn[above] != turn[row]:
+                after = turn[above] > turn[row]
+            elif char_start[above] != char_start[row]:
+                after = char_start[above] > char_start[row]
+            else:
+                after = char_end[above] > char_end[row]
+            if not after:
+                break
+            if moves <= 0:
+                return False
+            order[at] = above
+            moves -= 1
+            at -= 1
+        order[at] = row
     return True
+
+
+@kernel
+def _counted(use: NDArray[Any], rows: Int64, uses: int) -> Int64:
+    """``rows`` by use, in their order within each: a counting sort."""
+    first = np.zeros(uses + 1, np.int64)
+    for row in rows:
+        first[use[row] + 1] += 1
+    for number in range(uses):
+        first[number + 1] += first[number]
+    order = np.empty_like(rows)
+    for row in rows:
+        order[first[use[row]]] = row
+        first[use[row]] += 1
+    return order
 
 
 def _join(parts: Sequence[tuple[int, Hits]], lacks: Bool) -> Hits:
