@@ -10,6 +10,8 @@ from server.backtest.job import Line
 
 QUOTES = 3
 """Turns shown of an example."""
+LONGEST = 40
+"""Characters shown of a pattern or a list of words."""
 MISSES = 3
 """Conditions shown that keep a rule from hitting."""
 
@@ -87,8 +89,8 @@ def _facts(found: Finding) -> list[str]:
 
 
 def _short(value: object) -> str:
-    listed = [str(entry) for entry in value] if isinstance(value, list | tuple) else [str(value)]
-    return "/".join(listed[:4]) + ("…" if len(listed) > 4 else "")
+    text = "/".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _misses(reasons: Sequence[Reason]) -> list[str]:
