@@ -1,8 +1,7 @@
 """Synthesizes the demonstration calls: ``python -m demo.make_calls`` rewrites demo/calls from demo/scripts.
 
-8 kHz, metadata beside each: two-channel calls in Ogg Opus as a recording system stores them, to ship small,
-the one-channel call as the A-law WAV of a telephone recorder. Needs the [dev] extra (espeak-ng comes with
-it); nothing is downloaded.
+8 kHz Ogg Opus, small enough to ship, metadata beside each. Needs the [dev] extra (espeak-ng comes with it);
+nothing is downloaded.
 """
 
 import json
@@ -14,15 +13,14 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from training.synth import Synthesizer, alaw_encode, telephone
+from training.synth import Synthesizer, telephone
 
 HERE = Path(__file__).resolve().parent
 RATE_HZ = 8000
 SIDES = ("agent", "customer")
 GAP_S = 0.45
-WAVE_FORMAT_ALAW = 6
-OPUS_BITS_PER_S = 32_000
-"""Of both channels together. At 24,000 Opus codes them jointly, and each is heard in the other."""
+OPUS_BITS_PER_S_A_CHANNEL = 16_000
+"""At 12,000 Opus codes two channels jointly, and each is heard in the other."""
 Pcm = NDArray[np.int16]
 
 
@@ -55,27 +53,13 @@ def _level(pcm: Pcm, level_db: float) -> Pcm:
     )
 
 
-def _riff(chunk: bytes, body: bytes) -> bytes:
-    return chunk + len(body).to_bytes(4, "little") + body + b"\0" * (len(body) % 2)
-
-
-def write_alaw(path: Path, pcm: Pcm) -> None:
-    """Write [channels, n] int16 as an A-law WAV (the standard library's wave module writes PCM only)."""
-    channels = len(pcm)
-    head = np.array([WAVE_FORMAT_ALAW, channels], "<u2").tobytes()
-    head += (
-        np.array([RATE_HZ, RATE_HZ * channels], "<u4").tobytes() + np.array([channels, 8, 0], "<u2").tobytes()
-    )
-    body = _riff(b"fmt ", head) + _riff(b"data", alaw_encode(pcm.T.reshape(-1)).tobytes())
-    path.write_bytes(_riff(b"RIFF", b"WAVE" + body))
-
-
 def write_opus(path: Path, pcm: Pcm) -> None:
-    """Write [2, n] int16 as Ogg Opus."""
+    """Write [channels, n] int16 as Ogg Opus."""
+    layout = "mono" if len(pcm) == 1 else "stereo"
     with av.open(path, "w", format="ogg") as file:
-        stream = file.add_stream("libopus", rate=RATE_HZ, layout="stereo")
-        stream.bit_rate = OPUS_BITS_PER_S
-        frame = av.AudioFrame.from_ndarray(pcm.T.reshape(1, -1), format="s16", layout="stereo")
+        stream = file.add_stream("libopus", rate=RATE_HZ, layout=layout)
+        stream.bit_rate = OPUS_BITS_PER_S_A_CHANNEL * len(pcm)
+        frame = av.AudioFrame.from_ndarray(pcm.T.reshape(1, -1).copy(), format="s16", layout=layout)
         frame.sample_rate = RATE_HZ
         for packet in (*stream.encode(frame), *stream.encode(None)):
             file.mux(packet)
@@ -88,9 +72,7 @@ def main() -> None:
         pcm = _place(script)
         if script.get("channels") == 1:
             pcm = pcm.sum(axis=0, dtype=np.int32).clip(-32767, 32767).astype(np.int16)[None]
-            write_alaw(HERE / "calls" / f"{path.stem}.wav", pcm)
-        else:
-            write_opus(HERE / "calls" / f"{path.stem}.opus", pcm)
+        write_opus(HERE / "calls" / f"{path.stem}.opus", pcm)
         (HERE / "calls" / f"{path.stem}.meta.json").write_text(
             json.dumps(script["meta"], ensure_ascii=False, indent=1) + "\n"
         )
