@@ -134,11 +134,16 @@ def _words(data: Path, out: Path) -> tuple[Floats, Ints]:
     return scores[named], lines.named[named]
 
 
+def _fused(sound: Floats, words: Floats | None, lift: Floats) -> Floats:
+    scores = emotion.fuse(LABELS, sound, words, lift)
+    return sound if scores is None else scores
+
+
 def _report_raised(held: Mapping[str, Held], tests: Mapping[str, Views]) -> None:
     """Sound fused with how far the voice is raised, as a turn without words would be."""
     for name, test in tests.items():
         lift = np.tile(_lift(tests[PLAIN]), int(test.copies.max()) + 1)
-        fused = emotion.fuse(LABELS, held[name].relative, None, lift)
+        fused = _fused(held[name].relative, None, lift)
         print(f"speaker held out, {name}, sound and raised voice: {_rounded(figures(fused, test.emotions))}")
 
 
@@ -155,7 +160,7 @@ def _report_fusion(sound: Floats, tests: Mapping[str, Views], read: tuple[Floats
     for name, scores in (
         ("sound", found.sound),
         ("words", found.words),
-        ("fused", emotion.fuse(LABELS, found.sound, found.words, found.lift)),
+        ("fused", _fused(found.sound, found.words, found.lift)),
     ):
         print(f"  pairs, {name}: {_rounded(figures(scores, found.labels))}")
 

@@ -1,7 +1,7 @@
 """Make the tag model: ``python -m training.tags.run --data DIR --teacher FILE --out DIR``.
 
 Reads text/ and dialogues/ under DIR, the dialogues beside this package, and the catalogue of tags; writes
-encoder.onnx.xz, tagger.onnx.xz, ngrams.npz and alphabet.json. What is printed is the log kept beside this file.
+encoder.onnx.xz, tagger.onnx.xz, ngrams.npz and alphabet.json. The log it prints is kept beside this file.
 """
 
 import argparse
