@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=100_000)
     parser.add_argument("--rules", type=int, default=300)
     parser.add_argument("--processes", type=int, default=0, help="0: one a core")
-    parser.add_argument("--chunk", type=int, default=run.CHUNK_CALLS, help="calls judged at once")
+    parser.add_argument("--chunk", type=int, default=run.CHUNK_CALLS, help="calls read at once")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "earshot-backtest")
     parser.add_argument("--quick", action="store_true", help="ends within a minute")
     arguments = parser.parse_args()

@@ -67,7 +67,7 @@ def backtest(
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page with plots.")] = None,
     processes: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
     chunk: Annotated[
-        int, typer.Option(min=1, help="Calls judged at once in each process: memory grows with it.")
+        int, typer.Option(min=1, help="Calls read at once in each process: memory grows with it.")
     ] = run.CHUNK_CALLS,
     quiet: Annotated[bool, typer.Option(help="No progress bar.")] = False,
 ) -> None:

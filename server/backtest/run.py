@@ -16,8 +16,8 @@ from server.backtest.job import Chunk, Job, chunks
 from server.backtest.tally import Tally
 from server.errors import BadHistory, Internal
 
-CHUNK_CALLS = 8192
-"""Calls judged as one table: larger ones are not faster (bench/README.md) and need more memory."""
+CHUNK_CALLS = 4096
+"""Calls a process reads at once: a row group; more only take memory."""
 AHEAD = 2
 """Chunks each process has waiting; results that nobody fetched yet stay few."""
 

@@ -37,7 +37,7 @@ def test_a_long_table_down_or_up(step: int) -> None:
     n = 20_000
     call = np.arange(n)[::step]
     zeros = np.zeros(n, np.int64)
-    found = Hits(use=np.arange(n) % USES, call=call, turn=zeros, start_ms=zeros, end_ms=zeros, char_start=zeros,
-                 char_end=zeros, value=np.arange(n, dtype=np.float64),
+    found = Hits(use=np.arange(n) % USES, call=call, turn=zeros, start_ms=zeros, end_ms=zeros,
+                 char_start=zeros, char_end=zeros, value=np.arange(n, dtype=np.float64),
                  unknown=np.zeros((USES, 1), np.bool_))  # fmt: skip
     assert _arrange(found, USES).value.tolist() == by_numpy(found)
