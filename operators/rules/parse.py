@@ -15,6 +15,8 @@ COMMON = ("as", "role", "scope", "count")
 LISTED = ("all", "any", "seq")
 WINDOW_KEYS = (*tree.COUNTED, *tree.ANCHORED, "hit", "turns", "ms", "of", "until")
 COUNT_KEYS = ("at_least", "at_most", "distinct", "within_ms")
+MOST_CONDITIONS = 2_000
+"""Of one rule, unfolded: walks over a rule take time by it."""
 
 Block = Callable[[str], tree.Node | None]
 """Rule id → its condition, None when there is no such rule or it leads back to itself."""
@@ -38,6 +40,9 @@ class Conditions:
     rule_ids: Callable[[], list[str]]
     named: dict[str, tuple[yaml.Node, str | None]] = field(default_factory=dict)
     _done: dict[str, tree.Node | None] = field(default_factory=dict)
+    _sizes: dict[int, int] = field(default_factory=dict)
+    _kept: list[tree.Node] = field(default_factory=list)
+    """Nodes that ``_sizes`` knows by id, kept so that no other takes it over."""
 
     def collect(self, node: yaml.Node, role: str | None = None) -> None:
         """Learn the ``as`` names at and below ``node``: an anchor may stand before its condition."""
@@ -92,8 +97,19 @@ class Conditions:
         if built is None:
             return None
         name = self.source.text(keys["as"][1], "as") if "as" in keys else ""
-        where = self._where(node)
-        return replace(built, name=name or built.name, where=where)
+        built = replace(built, name=name or built.name, where=self._where(node))
+        if self._size(built) > MOST_CONDITIONS:
+            what = f"names used again and again unfold to more than {MOST_CONDITIONS} conditions"
+            self.source.complain(node, what, "name a condition less often, or split the rule")
+            return None
+        return built
+
+    def _size(self, node: tree.Node) -> int:
+        """How many conditions a reader meets below ``node``; a named one counts wherever it is used."""
+        if id(node) not in self._sizes:
+            self._sizes[id(node)] = 1 + sum(map(self._size, tree.children_of(node)))
+            self._kept.append(node)
+        return self._sizes[id(node)]
 
     def _where(self, node: yaml.Node) -> tree.Where:
         return tree.Where(self.source.file, node.start_mark.line + 1, node.start_mark.column + 1)

@@ -25,9 +25,9 @@ PACKS = int(os.environ.get("EARSHOT_HOSTILE_PACKS", "200"))
 LONGEST_S = 2.0
 SHIPPED = BUILT_IN / "collections_zh"
 FILES = [path.read_text(encoding="utf-8") for path in rule_files(SHIPPED)]
-PIECES = ["", "{", "}", "[", "]", ":", ": ", "- ", "\n", "'", '"', "&a ", "*a", "!!python/object:os.system ", 
-          "$x", "${x}", "\0", "\ud7ff", "0x10", "1e999", "-1", ".nan", "null", "~", 
-          "---\n", "%YAML 9\n", 
+PIECES = ["", "{", "}", "[", "]", ":", ": ", "- ", "\n", "'", '"', "&a ", "*a", "!!python/object:os.system ",
+          "$x", "${x}", "\0", "\ud7ff", "0x10", "1e999", "-1", ".nan", "null", "~",
+          "---\n", "%YAML 9\n",
           "\t", "#", "<<: "]  # fmt: skip
 VALUES: list[Any] = [
     None,
@@ -46,11 +46,11 @@ VALUES: list[Any] = [
     [[]],
     "a" * 9999,
 ]
-KEYS = ["all", "any", "not", "at_least", "seq", "absent", "ref", "block", "as", "role", "scope", "count", 
+KEYS = ["all", "any", "not", "at_least", "seq", "absent", "ref", "block", "as", "role", "scope", "count",
         "of", "n",
         "after", "before", "around", "until", "hit", "turns", "ms", "first_turns", "last_percent",
         "distinct",
-        "within_ms", "keyword", "regex", "tag", "meta", "silence", "emotion", "pattern", 
+        "within_ms", "keyword", "regex", "tag", "meta", "silence", "emotion", "pattern",
         "match", "field"]  # fmt: skip
 
 
@@ -152,3 +152,13 @@ def test_large_conditions_end_in_time(name: str, write_pack: Callable[..., Path]
     began = perf_counter()
     assert outcome(folder, registry) in ("refused", "compiled")
     assert perf_counter() - began < LONGEST_S
+
+
+def test_names_that_double_are_refused_in_time(write_pack: Callable[..., Path], registry: Registry) -> None:
+    twice = "  n{0}: {{all: [{{ref: n{1}}}, {{ref: n{1}}}]}}"
+    levels = "\n".join(twice.format(level, level + 1) for level in range(40))
+    rule = f"when: {{ref: n0}}\ndefine:\n{levels}\n  n40: {{keyword: {{any: [还钱]}}}}\n"
+    began = perf_counter()
+    with pytest.raises(RulesError, match="unfold to more than 2000 conditions"):
+        load_pack(write_pack({"r": rule}), registry)
+    assert perf_counter() - began < 2
