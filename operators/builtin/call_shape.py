@@ -61,7 +61,8 @@ def call_shape(uses: Sequence[Params]) -> Scan:
         for number, use in enumerate(uses):
             for need in _NEEDS[use["measure"]]:
                 unknown[number] |= table.lacks(need)
-            reasons[number] = f"the call has no {' or no '.join(_NEEDS[use['measure']])}"
+            lacking = [need.replace("separated", "separate sides") for need in _NEEDS[use["measure"]]]
+            reasons[number] = f"the call has no {' or no '.join(lacking)}"
             measured = _measure(table, use["measure"])
             rows = np.flatnonzero(within(measured, use, "") & ~np.isnan(measured) & ~unknown[number])
             found.append((number, rows, measured[rows]))
