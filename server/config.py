@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     )
     triton_bin: str = Field("", description="A tritonserver binary instead of the bundled one.")
     model_timeout_s: float = Field(30.0, description="Longest a single model request may take.", gt=0)
-    models_in_flight: int = Field(64, description="Model requests in flight at once per model.", ge=1)
+    models_in_flight: int = Field(32, description="Model requests in flight at once per model.", ge=1)
     context_words: Path | None = Field(
         None, description="File of names and products to expect, one a line (tab and a weight 0–5 if not 1)."
     )
