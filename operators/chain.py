@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from operators.builtin import MODULES
 from operators.columns import kernel
 from operators.spec import Hits, Operator, OperatorError, Param, Params, Registry, Scan
-from operators.table import Bool, CallTable, Int64
+from operators.table import Bool, CallTable, Int64, called
 
 ENTRY_POINTS = "earshot.operators"
 """Entry-point group of third parties: a module, or a tuple of module names."""
@@ -165,10 +165,6 @@ def describe(param: Param) -> str:
     return f"{kinds} ({param.unit})" if param.unit else kinds
 
 
-_CALLED = {"separated": "separate sides", "emotion": "emotion scores", "tags": "tag scores"}
-"""How a need is spoken of where its own name would not be understood."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What every use of a plan found in a table.
@@ -192,7 +188,7 @@ class Evidence:
         """Why ``use`` is unknown for ``call``, in one clause; empty when it is known."""
         if not self.hits.unknown[use, call]:
             return ""
-        lacks = [_CALLED.get(need, need) for need in self.uses[use].needs if self.lacking[need][call]]
+        lacks = [called(need) for need in self.uses[use].needs if self.lacking[need][call]]
         return f"the call has no {', '.join(lacks)}" if lacks else self.hits.reasons.get(use, "undecided")
 
 

@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from operators.spec import Hits, OperatorError, Param, Params
-from operators.table import ROLES, Bool, CallTable, Float32, Int64
+from operators.table import ROLES, SIDES, Bool, CallTable, Float32, Int64
 
 ANY_ROLE = -1
 PAUSE_MS = 500
@@ -91,6 +91,13 @@ def within(values: NDArray[Any], params: Params, name: str) -> Bool:
     if below is not None:
         inside &= values < below
     return inside
+
+
+def talk_ms(table: CallTable) -> Int64:
+    """[C, SIDES] length of the speech segments of each side."""
+    cumulated = np.concatenate([[0], np.cumsum(table.speech_end_ms - table.speech_start_ms)])
+    per_side: Int64 = np.diff(cumulated[table.speech_offsets])
+    return per_side.reshape(-1, SIDES)
 
 
 def nothing_unknown(uses: int, table: CallTable) -> Bool:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.chain import Evidence, Plan, Use, check_use, load_registry
-from operators.table import AGENT, CUSTOMER, ROLES, SIDES, CallTable
+from operators.columns import talk_ms
+from operators.table import AGENT, CUSTOMER, ROLES, CallTable
 
 Figure = int | float | None
 SILENCE_MS = 3000
@@ -47,8 +48,8 @@ def measures(table: CallTable) -> list[dict[str, Any]]:
     plan, uses = _plan()
     evidence = plan.evaluate(table)
     columns = {name: _Column(evidence, plan.id_of(use)) for name, use in uses.items()}
-    talk_ms = _talk_ms(table)
-    return [_call(table, columns, call, talk_ms[call]) for call in range(table.n_calls)]
+    talk = talk_ms(table)
+    return [_call(table, columns, call, talk[call]) for call in range(table.n_calls)]
 
 
 class _Column:
@@ -78,13 +79,6 @@ class _Column:
 
     def _rows(self, call: int) -> slice:
         return slice(int(self._offsets[call]), int(self._offsets[call + 1]))
-
-
-def _talk_ms(table: CallTable) -> NDArray[np.int64]:
-    """[C, SIDES] length of the speech segments of each side."""
-    cumulated = np.concatenate([[0], np.cumsum(table.speech_end_ms - table.speech_start_ms)])
-    per_side: NDArray[np.int64] = np.diff(cumulated[table.speech_offsets])
-    return per_side.reshape(-1, SIDES)
 
 
 def _call(

@@ -19,6 +19,14 @@ ROLES = ("agent", "customer", "other")
 SIDES = 2
 """Speech and energy are kept for two sides a call (agent, customer): ragged row ``call * SIDES + role``."""
 
+_CALLED = {"separated": "separate sides", "emotion": "emotion scores", "tags": "tag scores"}
+
+
+def called(need: str) -> str:
+    """How a modality is spoken of, where its own name would not be understood."""
+    return _CALLED.get(need, need)
+
+
 Int64 = NDArray[np.int64]
 Int32 = NDArray[np.int32]
 Int8 = NDArray[np.int8]

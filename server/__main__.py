@@ -9,14 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TimeElapsedColumn
 
 from server import backtest_app, config, evaluate_app, models_app, rules_app, telemetry
 from server.doors import doctor, files, grpc_server, inspect, page, terminal
@@ -47,17 +40,6 @@ def _meta(pairs: list[str]) -> dict[str, Any]:
         except json.JSONDecodeError:
             meta[name] = value
     return meta
-
-
-def _progress(quiet: bool) -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=errors, disable=quiet or not errors.is_terminal)
 
 
 @app.command("inspect")
@@ -94,7 +76,10 @@ def inspect_command(
             help=f"media ({' '.join(sorted(files.MEDIA_SUFFIXES))}) or transcripts (.json .jsonl)",
         )
     results, views = [], []
-    with _progress(quiet) as progress, Keeper(keep) as keeper:
+    with (
+        terminal.progress(errors, quiet=quiet, figures=[TimeElapsedColumn()]) as progress,
+        Keeper(keep) as keeper,
+    ):
         waiting = progress.add_task("starting the models", total=None)
         with open_road(settings) as road:
             progress.remove_task(waiting)

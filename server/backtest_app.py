@@ -9,15 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
 from server.adapters.store import Footer
@@ -25,7 +17,7 @@ from server.backtest import reviews, run, work
 from server.backtest.examples import Explained
 from server.backtest.job import Job, lines_of
 from server.backtest.outcome import Sides, outcome, total_changes
-from server.doors import backtest_page, backtest_view
+from server.doors import backtest_page, backtest_view, terminal
 from server.errors import BadInput
 
 errors = Console(stderr=True)
@@ -126,7 +118,7 @@ def _run(
     job = Job(pack=pack, against=against, lines=lines, examples=drawn[0], sample=drawn[1], seed=seed,
               reviews=marks)  # fmt: skip
     total = sum(sum(footer.groups) for footer in files)
-    with _progress(quiet) as progress:
+    with terminal.progress(errors, quiet=quiet, figures=[_Rate()]) as progress:
         bar = progress.add_task("judging", total=min(total, limit or total))
         tally = run.run(
             job, files, on_calls=lambda n: progress.advance(bar, n), processes=at_once[0],
@@ -155,13 +147,6 @@ def _kept(files: Sequence[Footer]) -> dict[str, Mapping[str, str]]:
 
 def _items(rules: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(rule.item) for name, rule in rules.items()}
-
-
-def _progress(quiet: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(),
-        console=errors, disable=quiet or not errors.is_terminal,
-    )  # fmt: skip
 
 
 def _write_sample(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

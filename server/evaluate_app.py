@@ -10,11 +10,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from server import config
 from server.adapters import triton
-from server.doors import evaluate, evaluate_view
+from server.doors import evaluate, evaluate_view, terminal
 from server.doors.evaluate import Bench, Outcome, Step
 from server.errors import BadInput
 from server.evaluation import recordings, turns
@@ -160,8 +159,7 @@ def tags_command(
 def _bench(quiet: bool, doing: str, total: int) -> Iterator[tuple[Bench, Step]]:
     """The models and the decoder, and a progress bar to step."""
     settings = config.load()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors, disable=quiet or not errors.is_terminal) as progress:
+    with terminal.progress(errors, quiet=quiet) as progress:
         waiting = progress.add_task("starting the models", total=None)
         with open_models(settings) as models, closing(Decoder(settings)) as decoder:
             progress.remove_task(waiting)

@@ -105,7 +105,7 @@ def explain_command(
         if inspection.table is None:
             raise BadInput(inspection.result["error"]["message"], help=inspection.result["error"]["help"])
         reasons = judge.explain(inspection.table, rule)
-    verdict = judge.judge(inspection.table)[0].verdicts[rule]
+    verdict = inspection.result["rules"][rule]["verdict"]
     if as_json:
         parts = [why.as_dict(reason) for reason in reasons]
         print(json.dumps({"call_id": source.call_id, "rule": rule, "verdict": verdict, "reasons": parts}))

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.columns import call_hits, check_limits, limits, nothing_unknown, stack, within
+from operators.columns import call_hits, check_limits, limits, nothing_unknown, stack, talk_ms, within
 from operators.spec import Example, Hits, Param, Params, Scan, operator
-from operators.table import AGENT, CUSTOMER, SIDES, CallTable
+from operators.table import AGENT, CUSTOMER, SIDES, CallTable, called
 
 _TIMES, _APART = ("times",), ("separated",)
 _NEEDS = {
@@ -61,7 +61,7 @@ def call_shape(uses: Sequence[Params]) -> Scan:
         for number, use in enumerate(uses):
             for need in _NEEDS[use["measure"]]:
                 unknown[number] |= table.lacks(need)
-            lacking = [need.replace("separated", "separate sides") for need in _NEEDS[use["measure"]]]
+            lacking = [called(need) for need in _NEEDS[use["measure"]]]
             reasons[number] = f"the call has no {' or no '.join(lacking)}"
             measured = _measure(table, use["measure"])
             rows = np.flatnonzero(within(measured, use, "") & ~np.isnan(measured) & ~unknown[number])
@@ -90,8 +90,7 @@ def _measure(table: CallTable, measure: str) -> NDArray[np.float64]:
 
 
 def _talk_share(table: CallTable, role: int) -> NDArray[np.float64]:
-    total = np.concatenate([[0], np.cumsum(table.speech_end_ms - table.speech_start_ms)])
-    talk = np.diff(total[table.speech_offsets]).reshape(-1, SIDES)
+    talk = talk_ms(table)
     both = talk.sum(axis=1)
     return np.where(both > 0, talk[:, role] / np.maximum(both, 1), np.nan)
 

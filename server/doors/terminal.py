@@ -6,6 +6,14 @@ from typing import Any
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.panel import Panel
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +22,14 @@ from server.pipeline.models import ModelInfo
 SEVERITY_STYLE = {"fatal": "bold red", "major": "red", "minor": "yellow", "info": "cyan"}
 SEVERITY_ZH = {"fatal": "严重", "major": "重要", "minor": "一般", "info": "提示"}
 ROLE_ZH = {"agent": "坐席", "customer": "客户", "other": "说话人"}
+
+
+def progress(console: Console, *, quiet: bool, figures: Sequence[ProgressColumn] = ()) -> Progress:
+    """The bar of long work: what is done, of how many, ``figures``, the time left; none but in a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *figures)
+    return Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=quiet or not console.is_terminal
+    )
 
 
 def clock(ms: int) -> str:

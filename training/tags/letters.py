@@ -1,32 +1,20 @@
 """Which characters and sounds the encoder knows, read as the served model reads them."""
 
-import importlib.util
 from collections import Counter
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from types import ModuleType
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from pypinyin import Style, lazy_pinyin
 
-SERVED = Path(__file__).parents[2] / "model_repository/semantic_tags/1/turn_reader.py"
+from training.served import load
+
 HANZI = 3400
 """Hanzi with an id of their own, the commonest; the rest are known by their sound."""
 
 
-def served() -> ModuleType:
-    """The module that the served model reads text with, so that training reads in the same way."""
-    spec = importlib.util.spec_from_file_location("semantic_tags_turn_reader", SERVED)
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(f"no reader at {SERVED}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_reader = served()
+_reader = load("semantic_tags", "turn_reader")
 normalise: Callable[[str], str] = _reader.normalise
 ROLES: tuple[str, ...] = _reader.ROLES
 WINDOW: int = _reader.WINDOW

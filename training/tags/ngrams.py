@@ -1,22 +1,20 @@
 """Fit the linear layer over n-grams that speaks beside the encoder; keep the n-grams that matter."""
 
-import importlib.util
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse  # type: ignore[import-untyped]
 from sklearn.svm import LinearSVC
 
+from training.served import load
 from training.tags.batches import NOTHING, Lines
 from training.tags.disturb import Misheard
 from training.tags.fit import reworded
 
-SERVED = Path(__file__).parents[2] / "model_repository/semantic_tags/1/ngram_scorer.py"
 LOUDEST = 16_000
 """N-grams kept: those with the largest share in the tags' weights."""
 POSITIVE_WEIGHT, PENALTY = 3.0, 0.5
@@ -25,16 +23,7 @@ MISHEARD, MISHEARD_WEIGHT = 0.1, 0.5
 Floats = NDArray[np.float64]
 
 
-def _served() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("semantic_tags_ngram_scorer", SERVED)
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(f"no scorer at {SERVED}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-scorer = _served()
+scorer = load("semantic_tags", "ngram_scorer")
 
 
 @dataclass(frozen=True)
